@@ -1,0 +1,4 @@
+// Command cleave is the one binary of the mesh.
+package main
+
+func main() {}

@@ -1,0 +1,3 @@
+module github.com/cleave-mesh/cleave
+
+go 1.26.0

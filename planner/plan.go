@@ -1,0 +1,88 @@
+package planner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Plan is an answer to a Problem.
+type Plan struct {
+	// Place is the node of each piece.
+	Place []NodeID
+	// Stages are the pieces grouped by node into convex sets, in an order in which they can run.
+	Stages []Stage
+	// Transfers are the values that travel, each once per receiving node, in the order they are ready.
+	Transfers []Transfer
+	Cost      Cost
+	Proof     Proof
+}
+
+// Stage is a convex set of pieces that one node runs as one.
+type Stage struct {
+	Node   NodeID
+	Pieces []PieceID // ascending
+	// Start and End are predicted, from the start of the request.
+	Start, End time.Duration
+}
+
+// Transfer is one value that goes from one node to another.
+type Transfer struct {
+	Value    ValueID
+	From, To NodeID
+	Coding   int // index into Value.Codings
+	// Start is when encoding begins, End when decoding is done.
+	Start, End time.Duration
+}
+
+// Cost is what a plan is predicted to take. Every field is filled in, whatever the objective.
+type Cost struct {
+	Latency time.Duration
+	Period  time.Duration
+	Energy  float64 // joules
+	Price   float64
+	Loss    float64
+	Bytes   int64   // sent over all paths
+	Memory  []int64 // peak bytes per node
+}
+
+// Proof says how good the plan is known to be.
+type Proof struct {
+	Solver string
+	// Bound is a proven lower bound on the objective of any feasible plan, in the objective's unit (seconds, joules, ...).
+	Bound float64
+	// Gap is (objective - Bound) / objective; 0 when Optimal.
+	Gap     float64
+	Optimal bool
+	Elapsed time.Duration
+	// Explored counts the solver's own steps: states, cuts or branches.
+	Explored int
+}
+
+// Planner finds plans. It is safe for concurrent use. When ctx ends, an any-time planner returns the best plan so far with
+// its bound, and no error.
+type Planner interface {
+	// Name is what --planner takes.
+	Name() string
+	// Plan blocks until it is done or ctx ends. It fails with an *InfeasibleError when no plan meets the limits.
+	Plan(ctx context.Context, p *Problem) (*Plan, error)
+}
+
+// ErrInvalid is wrapped when a Problem contradicts itself; the error names the piece, value, node or path.
+var ErrInvalid = errors.New("invalid problem")
+
+// InfeasibleError names the constraint that no plan can meet.
+type InfeasibleError struct {
+	Constraint string  // for example "memory of node camera"
+	Need, Have float64 // in Unit
+	Unit       string
+}
+
+func (e *InfeasibleError) Error() string {
+	return "no plan is possible: " + e.Constraint + " " + e.quantities()
+}
+
+func (e *InfeasibleError) quantities() string {
+	return fmt.Sprintf("needs %.4g %s, has %.4g %s", e.Need, e.Unit, e.Have, e.Unit)
+}

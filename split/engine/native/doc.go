@@ -1,0 +1,2 @@
+// Package native is the embedded backend: pure Go with assembly kernels, one static binary, no C.
+package native
