@@ -19,6 +19,7 @@ var rules = []rule{
 	{"internal/onnxpb", nil},
 	{"internal/kernel", []string{"internal/kernel/..."}},
 	{"internal/topology", nil},
+	{"internal/demo", []string{"internal/...", "split/...", "codec/...", "planner/...", "node/client", "sim/..."}},
 	{"split", []string{"internal/tensor"}},
 	{"split/onnx", []string{"internal/tensor", "internal/onnxpb", "split"}},
 	{"split/engine", []string{"internal/tensor", "internal/kernel/...", "split", "split/onnx", "split/engine/..."}},
