@@ -52,26 +52,18 @@ type Question struct {
 	Limits    planner.Limits
 	// InputsStay keeps the model's inputs on the entry.
 	InputsStay bool
-	// Have, when not nil, makes the problem one of the rest: it holds the values that exist already, each with the machines
-	// that hold it. Groups whose outputs are all there, or needed by nobody, are left out.
-	Have map[split.ValueID][]int
 	// Avoid are machines that run nothing.
 	Avoid []int
 }
 
-// Index maps a problem's numbers to the graph's.
-type Index struct {
-	Groups []split.GroupID // by planner.PieceID
-	Values []split.ValueID // by planner.ValueID
-}
-
-// Problem states the question in the planner's terms.
-func (q *Question) Problem() (*planner.Problem, *Index, error) {
+// Problem states the question in the planner's terms. The frame says what its indices mean; the caller fills in Model, Graph
+// and Shapes.
+func (q *Question) Problem() (*planner.Problem, *Frame, error) {
 	if q.Entry < 0 || q.Entry >= len(q.Machines) {
 		return nil, nil, fmt.Errorf("state problem: entry %d of %d machines", q.Entry, len(q.Machines))
 	}
 	b := builder{
-		q: q, g: q.Graph, ix: &Index{}, value: map[split.ValueID]planner.ValueID{},
+		q: q, g: q.Graph, frame: &Frame{}, value: map[split.ValueID]planner.ValueID{},
 		p: &planner.Problem{
 			Model: q.Model, Paths: q.Paths, Source: planner.NodeID(q.Entry), Sink: planner.NodeID(q.Entry),
 			Objective: q.Objective, Limits: q.Limits,
@@ -81,6 +73,12 @@ func (q *Question) Problem() (*planner.Problem, *Index, error) {
 		b.p.Nodes = append(b.p.Nodes, planner.Node{
 			Name: m.Name, Speed: m.Speed, Memory: m.Memory, Load: m.Load, Power: m.Power, Price: m.Price,
 		})
+		b.frame.Nodes = append(b.frame.Nodes, m.ID)
+		backend := ""
+		if best := Fastest(m.Profiles, len(q.Graph.Groups)); best != nil {
+			backend = best.Backend
+		}
+		b.frame.Backends = append(b.frame.Backends, backend)
 	}
 	b.wanted()
 	for i := range b.g.Groups {
@@ -92,14 +90,14 @@ func (q *Question) Problem() (*planner.Problem, *Index, error) {
 		return nil, nil, err
 	}
 	b.classes()
-	return b.p, b.ix, nil
+	return b.p, b.frame, nil
 }
 
 type builder struct {
 	q     *Question
 	g     *split.Graph
 	p     *planner.Problem
-	ix    *Index
+	frame *Frame
 	value map[split.ValueID]planner.ValueID
 	need  []bool // by group: it has to run
 }
@@ -114,9 +112,7 @@ func (b *builder) wanted() {
 	for i := len(b.g.Groups) - 1; i >= 0; i-- {
 		g := &b.g.Groups[i]
 		for _, v := range g.Out {
-			if _, have := b.q.Have[v]; needed[v] && !have {
-				b.need[i] = true
-			}
+			b.need[i] = b.need[i] || needed[v]
 		}
 		if b.need[i] {
 			for _, v := range g.In {
@@ -133,9 +129,6 @@ func (b *builder) external(v split.ValueID) planner.ValueID {
 	}
 	id := b.add(v, planner.External)
 	val := &b.p.Values[id]
-	for _, at := range b.q.Have[v] {
-		val.At = append(val.At, planner.NodeID(at))
-	}
 	if b.q.InputsStay && slices.Contains(b.g.Inputs, v) {
 		val.Stay = []planner.NodeID{planner.NodeID(b.q.Entry)}
 	}
@@ -145,8 +138,14 @@ func (b *builder) external(v split.ValueID) planner.ValueID {
 func (b *builder) add(v split.ValueID, producer planner.PieceID) planner.ValueID {
 	id := planner.ValueID(len(b.p.Values))
 	b.value[v] = id
-	b.ix.Values = append(b.ix.Values, v)
-	b.p.Values = append(b.p.Values, planner.Value{Name: b.g.Values[v].Name, Producer: producer, Codings: b.q.Codings(v)})
+	b.frame.Values = append(b.frame.Values, v)
+	codings := b.q.Codings(v)
+	var specs []string
+	for _, c := range codings {
+		specs = append(specs, c.Codec)
+	}
+	b.frame.Codecs = append(b.frame.Codecs, specs)
+	b.p.Values = append(b.p.Values, planner.Value{Name: b.g.Values[v].Name, Producer: producer, Codings: codings})
 	return id
 }
 
@@ -168,14 +167,9 @@ func (b *builder) piece(id split.GroupID) {
 		b.p.Values[val].Consumers = append(b.p.Values[val].Consumers, pid)
 	}
 	for _, v := range g.Out {
-		if val, ok := b.value[v]; ok { // an existing value that this piece, needed for another output, makes again
-			if b.p.Values[val].Producer != planner.External {
-				continue
-			}
-		}
 		piece.Out = append(piece.Out, b.add(v, pid))
 	}
-	b.ix.Groups = append(b.ix.Groups, id)
+	b.frame.Groups = append(b.frame.Groups, id)
 	b.p.Pieces = append(b.p.Pieces, piece)
 }
 
@@ -204,10 +198,6 @@ func (b *builder) outputs() error {
 	for _, v := range b.g.Outputs {
 		if id, ok := b.value[v]; ok {
 			b.p.Values[id].Output = true
-			continue
-		}
-		if _, have := b.q.Have[v]; have {
-			b.p.Values[b.external(v)].Output = true
 			continue
 		}
 		if b.g.Values[v].Const == nil && !slices.Contains(b.g.Inputs, v) {
