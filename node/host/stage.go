@@ -37,7 +37,7 @@ func (s *Stage) Median() time.Duration { return s.median }
 // Memory is the bytes that the stage holds.
 func (s *Stage) Memory() int64 { return s.memory.Load() }
 
-func (s *Stage) compile(ctx context.Context, b engine.Backend, g *split.Graph, groups []split.GroupID) error {
+func (s *Stage) compile(ctx context.Context, b engine.Backend, g *split.Graph, groups []split.GroupID, estimate time.Duration) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.exec != nil {
@@ -57,9 +57,12 @@ func (s *Stage) compile(ctx context.Context, b engine.Backend, g *split.Graph, g
 	if err != nil {
 		return err
 	}
-	s.host.cfg.Quiet.Lock()
-	median, err := clock(ctx, exec, stage.Graph)
-	s.host.cfg.Quiet.Unlock()
+	median := estimate
+	if median == 0 {
+		s.host.cfg.Quiet.Lock()
+		median, err = clock(ctx, exec, stage.Graph)
+		s.host.cfg.Quiet.Unlock()
+	}
 	if err != nil {
 		return errors.Join(err, exec.Close())
 	}
