@@ -1,0 +1,3 @@
+package kernel
+
+func depthwise(_ ISA, a *depthwiseArgs) { depthwiseGeneric(a) }
