@@ -29,8 +29,9 @@ type flight struct {
 	hostTime *time.Timer
 	headTime *time.Timer
 	computes map[computeKey]context.CancelFunc
-	unsaid   measured // measured here, not told to the entry yet
-	entry    *entryState
+	unsaid   measured         // measured here, not told to the entry yet
+	entry    *entryState      // nil unless this node is the entry
+	inputs   []*tensor.Tensor // of the graph, on the entry
 }
 
 type computeKey struct {

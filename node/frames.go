@@ -230,4 +230,3 @@ func (n *Node) install(ctx context.Context, f *frameHere, plan *planner.Plan) er
 	}
 	return nil
 }
-
