@@ -53,8 +53,8 @@ func (o *Op) Output(i int) ValueID {
 // Is reports whether o is ONNX's own operator of this type.
 func (o *Op) Is(opType string) bool { return o.Domain == "" && o.Type == opType }
 
-// subgraphs calls f for every graph among the attributes, by attribute name ascending.
-func (o *Op) subgraphs(f func(name string, g *Graph)) {
+// Subgraphs calls f for every graph among the attributes, by attribute name ascending.
+func (o *Op) Subgraphs(f func(name string, g *Graph)) {
 	for _, name := range o.attrNames() {
 		switch a := o.Attrs[name].(type) {
 		case *Graph:

@@ -129,3 +129,16 @@ func (g *Graph) clone() *Graph {
 	c.Groups = slices.Clone(g.Groups)
 	return &c
 }
+
+// At is a value that was added; the caller must not change it.
+func (b *Builder) At(id ValueID) *Value { return &b.g.Values[id] }
+
+// IsCapture reports whether id was added by Capture.
+func (b *Builder) IsCapture(id ValueID) bool { return slices.Contains(b.g.Captured, id) }
+
+// Rename gives a value another name, which must be free.
+func (b *Builder) Rename(id ValueID, name string) {
+	delete(b.names, b.g.Values[id].Name)
+	b.g.Values[id].Name = name
+	b.names[name] = id
+}

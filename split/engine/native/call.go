@@ -21,10 +21,8 @@ type call struct {
 	in, out []tensor.Value
 	// place returns memory that was planned for output i, or nil when there is none that fits.
 	place func(i int, d tensor.DType, s tensor.Shape) *tensor.Tensor
-	// capture finds a value of an enclosing graph by name; used by ops with subgraphs.
-	capture func(name string) (tensor.Value, bool)
-	// bodies caches compiled subgraphs over runs; nil where nothing is cached.
-	bodies map[*split.Graph]*program
+	// body makes a subgraph of the op ready to run; nil where ops with subgraphs cannot be evaluated.
+	body func(c *call, g *split.Graph) (*body, error)
 }
 
 func (c *call) errorf(format string, args ...any) error {

@@ -8,7 +8,6 @@ import (
 	"github.com/cleave-mesh/cleave/internal/kernel/pool"
 	"github.com/cleave-mesh/cleave/internal/tensor"
 	"github.com/cleave-mesh/cleave/split"
-	"github.com/cleave-mesh/cleave/split/engine"
 )
 
 // step is one thing that a program does: usually a group, sometimes a change of layout before one.
@@ -28,6 +27,7 @@ type slot struct {
 	root, at int
 	// planned is set when the slot has a place in the arena.
 	planned     bool
+	home        *tensor.Tensor // the planned place itself
 	bytes, off  int
 	first, last int // steps between which the memory is in use
 }
@@ -36,17 +36,17 @@ type slot struct {
 // it runs.
 type program struct {
 	// constant after compilation
-	g        *split.Graph
-	steps    []step
-	ends     []int // ends[i] is the number of steps up to and including group i
-	captures []split.ValueID
-	weights  int64
-	arena    []byte
-	parallel *pool.Pool
-	shared   *packer
+	g         *split.Graph
+	steps     []step
+	io        []stepIO // parallel to steps
+	ends      []int    // ends[i] is the number of steps up to and including group i
+	open      bool     // the shape of an input is not known
+	arenaSize int
+	parallel  *pool.Pool
 
 	// owned by the Run under way
 	ctx   context.Context
+	arena []byte // nil before the first run
 	slots []slot
 	out   []tensor.Value
 }
@@ -55,6 +55,11 @@ type program struct {
 func (p *program) run(ctx context.Context, in, captured []tensor.Value, timed func(group int)) ([]tensor.Value, error) {
 	if len(in) != len(p.g.Inputs) {
 		return nil, fmt.Errorf("graph %q has %d inputs, got %d", p.g.Name, len(p.g.Inputs), len(in))
+	}
+	if p.arena == nil {
+		if err := p.allocate(); err != nil {
+			return nil, err
+		}
 	}
 	for i, id := range p.g.Inputs {
 		if err := p.bind(id, in[i]); err != nil {
@@ -116,11 +121,6 @@ func (p *program) set(i int, v tensor.Value) {
 	}
 }
 
-// memory is what the program holds, its subgraphs aside.
-func (p *program) memory() engine.Memory {
-	return engine.Memory{Weights: p.weights, Activations: int64(len(p.arena))}
-}
-
 // evalStep computes one op by its reference implementation.
 type evalStep struct {
 	e       *entry
@@ -180,10 +180,6 @@ func (p *program) place(ids []int) func(int, tensor.DType, tensor.Shape) *tensor
 		if !sl.planned || sl.dtype != d || !slices.Equal(sl.shape, s) {
 			return nil
 		}
-		t, err := tensor.FromBytes(d, s, p.arena[sl.off:sl.off+sl.bytes])
-		if err != nil {
-			return nil
-		}
-		return t
+		return sl.home
 	}
 }

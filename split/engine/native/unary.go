@@ -238,7 +238,8 @@ func signed[T number](typ string) func(x T) T {
 			case x > 0:
 				return 1
 			case x < 0:
-				return 0 - 1
+				var one T = 1
+				return -one
 			}
 			return x
 		}
