@@ -9,6 +9,10 @@ import (
 func Planners() []Planner {
 	return []Planner{
 		auto{},
+		sweeper{},
+		minCut{name: "mincut", returns: false},
+		minCut{name: "mincut-return", returns: true},
+		chain{},
 		single{name: "device-only", choose: deviceOnly},
 		single{name: "cloud-only", choose: cloudOnly, raw: true},
 		single{name: "cloud-only-jpeg", choose: cloudOnly, jpeg: true},
