@@ -41,7 +41,7 @@ func (d *director) discover(ctx context.Context, r *Report) error {
 
 // push gives the model to the mesh and waits until every node has measured its own speed on it and the paths are known.
 func (d *director) push(ctx context.Context, r *Report) error {
-	if _, err := d.mesh.device().Push(ctx, modelName, bytes.NewReader(modelFile), client.PushOptions{Image: true}); err != nil {
+	if _, err := d.mesh.device().Push(ctx, modelName, bytes.NewReader(modelFile), client.PushOptions{Image: fmt.Sprintf("scale=%g,offset=%g", pixelScale, float64(pixelOffset))}); err != nil {
 		return fmt.Errorf("push the model: %w", err)
 	}
 	d.say("pushed %s (%d KB) to %s; every node fetches and profiles it", modelName, len(modelFile)/1000, d.mesh.entry)
