@@ -45,7 +45,7 @@ type groupBench struct {
 	MS      float64 `json:"ms"`
 }
 
-func benchCommand() *cobra.Command {
+func newBench() *cobra.Command {
 	var flags engineFlags
 	var asJSON, groups bool
 	var duration time.Duration

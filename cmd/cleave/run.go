@@ -87,7 +87,7 @@ type runReport struct {
 	Outputs     []tensorReport `json:"outputs"`
 }
 
-func runCommand() *cobra.Command {
+func newRun() *cobra.Command {
 	var flags engineFlags
 	var inputs []string
 	var save string

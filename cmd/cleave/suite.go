@@ -18,7 +18,7 @@ type suiteReport struct {
 	Failed int               `json:"failed"`
 }
 
-func suiteCommand() *cobra.Command {
+func newSuite() *cobra.Command {
 	var flags engineFlags
 	var asJSON bool
 	cmd := &cobra.Command{

@@ -70,10 +70,11 @@ type Paths struct {
 
 // Model is a model that the mesh knows.
 type Model struct {
-	Name    string     `json:"name"`
-	Digest  string     `json:"digest"`
-	Size    int64      `json:"size"`
-	Image   bool       `json:"image,omitempty"`
+	Name   string `json:"name"`
+	Digest string `json:"digest"`
+	Size   int64  `json:"size"`
+	// Image says how a picture input maps to pixels, see PushOptions.
+	Image   string     `json:"image,omitempty"`
 	Inputs  []Port     `json:"inputs,omitempty"`
 	Outputs []Port     `json:"outputs,omitempty"`
 	Nodes   []ModelAt  `json:"nodes"`
