@@ -23,6 +23,10 @@ type Graph struct {
 	Values []Value
 	// Inputs and Outputs are the graph's own, in the model's order. Inputs excludes constants.
 	Inputs, Outputs []ValueID
+	// Captured is the values of a subgraph (the body of an If, Loop or Scan) that stand for values of the graph around it:
+	// each has the outer value's name. A captured constant is not among them, it is a Const of the subgraph too. It is empty
+	// in a model's main graph and in stages.
+	Captured []ValueID
 	// Opset is the version of each operator-set domain; the ONNX domain's name is "".
 	Opset map[string]int
 	// Groups partitions Ops into atomic groups in topological order. It is nil before Canonicalize.
@@ -41,6 +45,8 @@ type Value struct {
 	Shape tensor.Shape
 	// Params names the symbolic dimensions, parallel to Shape; nil when there are none.
 	Params []string
+	// Elem is the element type of a sequence or optional, whose DType and Shape say nothing; nil for tensors and when unknown.
+	Elem *Type
 	// Const is the value itself when it is an initializer or was folded; nil otherwise.
 	Const *tensor.Tensor
 	// Producer is the op that computes the value; -1 for inputs, constants and values captured from an outer graph.
@@ -71,7 +77,7 @@ type Op struct {
 	Captures []ValueID
 }
 
-// Attr is an attribute's value: int64, float32, string, *tensor.Tensor, *Graph, or a slice of one of these.
+// Attr is an attribute's value: int64, float32, string, *tensor.Tensor, *Graph, *Type, or a slice of one of these.
 type Attr any
 
 // Group is a set of ops that is executed as one: a single op, or ops that engines fuse.

@@ -1,0 +1,320 @@
+package client
+
+import "time"
+
+// Node is a machine of the mesh as the answering node sees it.
+type Node struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	// State is "alive", "suspect", "dead" or "left".
+	State string   `json:"state"`
+	Self  bool     `json:"self,omitempty"`
+	Role  string   `json:"role,omitempty"`
+	Addrs []string `json:"addrs,omitempty"`
+	// PID is the daemon's process id; 0 when the node has not said so yet.
+	PID int `json:"pid,omitempty"`
+	// Version is Cleave's, Platform for example "linux/amd64".
+	Version  string `json:"version,omitempty"`
+	Platform string `json:"platform,omitempty"`
+	// API is where the node's own HTTP interface listens.
+	API      string   `json:"api,omitempty"`
+	Backends []string `json:"backends,omitempty"`
+	// Speed is the emulated speed relative to the real machine; 1 when the node is not slowed.
+	Speed  float64 `json:"speed,omitempty"`
+	Cores  int     `json:"cores,omitempty"`
+	Memory int64   `json:"memory,omitempty"`
+	// Load is the share of the node that is busy, in [0, 1).
+	Load float64 `json:"load"`
+	// Holds are the digests of the models that the node stores, Profiled those whose speed it has measured.
+	Holds    []string `json:"holds,omitempty"`
+	Profiled []string `json:"profiled,omitempty"`
+}
+
+// Link is one directed way with its emulated (configured) figures; nil pointers say "not limited".
+type Link struct {
+	From     string  `json:"from"`
+	To       string  `json:"to"`
+	Mbps     float64 `json:"mbps,omitempty"`
+	DelayMS  float64 `json:"delay_ms,omitempty"` // one way
+	JitterMS float64 `json:"jitter_ms,omitempty"`
+	Loss     float64 `json:"loss,omitempty"` // share of packets
+	// Down stops every packet.
+	Down bool `json:"down,omitempty"`
+}
+
+// Path is the directed way between two nodes as it was measured, beside what is configured when the link is emulated.
+type Path struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+	// RTTMS, Mbps and Loss are measured; 0 Mbps means that no goodput is known yet.
+	RTTMS float64 `json:"rtt_ms"`
+	Mbps  float64 `json:"mbps"`
+	Loss  float64 `json:"loss"`
+	// AgeMS is how old the goodput is; Confidence is in [0, 1].
+	AgeMS      float64 `json:"age_ms"`
+	Confidence float64 `json:"confidence"`
+	Configured *Link   `json:"configured,omitempty"`
+}
+
+// Nodes answers GET /cleave/v1/nodes.
+type Nodes struct {
+	Nodes []Node `json:"nodes"`
+	// Epoch changes with the set of living nodes.
+	Epoch uint64 `json:"epoch"`
+}
+
+// Paths answers GET /cleave/v1/paths.
+type Paths struct {
+	Paths []Path `json:"paths"`
+}
+
+// Model is a model that the mesh knows.
+type Model struct {
+	Name   string `json:"name"`
+	Digest string `json:"digest"`
+	Size   int64  `json:"size"`
+	// Image says how a picture input maps to pixels, see PushOptions.
+	Image   string     `json:"image,omitempty"`
+	Inputs  []Port     `json:"inputs,omitempty"`
+	Outputs []Port     `json:"outputs,omitempty"`
+	Nodes   []ModelAt  `json:"nodes"`
+	Graph   *GraphInfo `json:"graph,omitempty"`
+}
+
+// Port is an input or output; -1 in Shape is a size that varies.
+type Port struct {
+	Name  string `json:"name"`
+	DType string `json:"dtype"`
+	Shape []int  `json:"shape"`
+}
+
+// GraphInfo describes a model's canonical graph for its declared shapes.
+type GraphInfo struct {
+	Digest string `json:"digest"`
+	Groups int    `json:"groups"`
+	FLOPs  int64  `json:"flops"`
+}
+
+// ModelAt is a model's state on one node.
+type ModelAt struct {
+	Node  string `json:"node"`
+	Holds bool   `json:"holds"`
+	// Profiles are the whole-model times that the node has measured, one for each backend.
+	Profiles []ModelProfile `json:"profiles,omitempty"`
+	// Error says why the node cannot run the model, "" when it can.
+	Error string `json:"error,omitempty"`
+}
+
+// ModelProfile is how long a node takes for the whole model.
+type ModelProfile struct {
+	Backend string  `json:"backend"`
+	MS      float64 `json:"ms"`
+	Groups  int     `json:"groups"`
+}
+
+// Models answers GET /cleave/v1/models.
+type Models struct {
+	Models []Model `json:"models"`
+}
+
+// Strategies that a PlanRequest may fix.
+const (
+	// Best is the cheapest plan of all. It is the default.
+	Best = "best"
+	// BestInputsStay is the cheapest plan in which no input, in any coding, leaves the entry node.
+	BestInputsStay = "best-inputs-stay"
+	// DeviceOnly runs everything on the entry node.
+	DeviceOnly = "device-only"
+	// CloudOnlyRaw runs everything on the fastest other node and sends the inputs uncompressed.
+	CloudOnlyRaw = "cloud-only-raw"
+	// CloudOnlyJPEG is CloudOnlyRaw with the picture sent as JPEG.
+	CloudOnlyJPEG = "cloud-only-jpeg"
+)
+
+// Strategies lists what PlanRequest.Strategy takes.
+func Strategies() []string {
+	return []string{Best, BestInputsStay, DeviceOnly, CloudOnlyRaw, CloudOnlyJPEG}
+}
+
+// PlanRequest asks for a plan: POST /cleave/v1/plans.
+type PlanRequest struct {
+	Model string `json:"model"`
+	// Strategy is one of Strategies; "" means Best.
+	Strategy string `json:"strategy,omitempty"`
+	// Objective is "latency", "throughput", "energy" or "price"; "" means latency.
+	Objective string `json:"objective,omitempty"`
+	// Planner names a registered planner; "" means the default one.
+	Planner string `json:"planner,omitempty"`
+	// Lossless forbids codecs that change values.
+	Lossless bool `json:"lossless,omitempty"`
+	// MaxStages limits the number of stages; 0 means no limit.
+	MaxStages int `json:"max_stages,omitempty"`
+	// MaxLoss limits the sum of the codecs' relative errors; 0 means the node's default.
+	MaxLoss float64 `json:"max_loss,omitempty"`
+	// Shapes binds inputs whose shape varies.
+	Shapes map[string][]int `json:"shapes,omitempty"`
+	// Via lists nodes (names or ids) that must each run a stage; it serves tests and demonstrations.
+	Via []string `json:"via,omitempty"`
+	// Install compiles the plan on every participant before the answer; infer does it otherwise at the first request.
+	Install bool `json:"install,omitempty"`
+}
+
+// Plan is a plan in force.
+type Plan struct {
+	// ID is the SHA-256 of the plan's content: equal plans have equal ids.
+	ID        string  `json:"id"`
+	Model     string  `json:"model"`
+	Digest    string  `json:"digest"`
+	Strategy  string  `json:"strategy"`
+	Objective string  `json:"objective"`
+	Planner   string  `json:"planner"`
+	Entry     string  `json:"entry"`
+	Stages    []Stage `json:"stages"`
+	// Transfers are the values that travel, in order.
+	Transfers []Transfer `json:"transfers"`
+	// Predicted figures: the whole request, its bytes on all links, and what the codecs may cost in relative error.
+	PredictedMS float64 `json:"predicted_ms"`
+	Bytes       int64   `json:"bytes"`
+	Loss        float64 `json:"loss"`
+	Lossless    bool    `json:"lossless"`
+	Proof       Proof   `json:"proof"`
+	Installed   bool    `json:"installed"`
+	// Picture is the plan drawn for a terminal.
+	Picture string `json:"picture,omitempty"`
+	// SVG is the plan as a drawing; only in answers to a request for one plan with ?svg=1.
+	SVG string `json:"svg,omitempty"`
+}
+
+// Stage is what one node executes.
+type Stage struct {
+	Node    string `json:"node"`
+	Backend string `json:"backend"`
+	// Groups counts the atomic groups; First and Last name the first and last one.
+	Groups  int     `json:"groups"`
+	First   string  `json:"first"`
+	Last    string  `json:"last"`
+	StartMS float64 `json:"start_ms"`
+	EndMS   float64 `json:"end_ms"`
+}
+
+// Transfer is one value on its way from node to node.
+type Transfer struct {
+	Value   string  `json:"value"`
+	From    string  `json:"from"`
+	To      string  `json:"to"`
+	DType   string  `json:"dtype"`
+	Shape   []int   `json:"shape"`
+	Codec   string  `json:"codec"`
+	Bytes   int64   `json:"bytes"`
+	StartMS float64 `json:"start_ms"`
+	EndMS   float64 `json:"end_ms"`
+}
+
+// Proof says how good a plan is known to be.
+type Proof struct {
+	Solver    string  `json:"solver"`
+	Bound     float64 `json:"bound"`
+	Gap       float64 `json:"gap"`
+	Optimal   bool    `json:"optimal"`
+	ElapsedMS float64 `json:"elapsed_ms"`
+	Explored  int     `json:"explored"`
+}
+
+// Plans answers GET /cleave/v1/plans.
+type Plans struct {
+	Plans []Plan `json:"plans"`
+}
+
+// Report is the account of one inference.
+type Report struct {
+	Session string `json:"session"`
+	// Plan is the plan that the request began with, LastPlan the one that it ended with.
+	Plan     string  `json:"plan"`
+	LastPlan string  `json:"last_plan"`
+	Strategy string  `json:"strategy,omitempty"`
+	TotalMS  float64 `json:"total_ms"`
+	// PredictedMS is what the first plan promised.
+	PredictedMS float64 `json:"predicted_ms"`
+	// Bytes is the payload that went over links, retries included.
+	Bytes     int64        `json:"bytes"`
+	Replans   int          `json:"replans"`
+	Replanned bool         `json:"replanned"`
+	Events    []string     `json:"events,omitempty"`
+	Stages    []StageRun   `json:"stages"`
+	Transfers []TransferMS `json:"transfers"`
+}
+
+// StageRun is a stage that ran. Times count from the start of the request, on the entry node's clock for its own stages
+// and as durations for others: MS is exact everywhere, EndMS is when the entry learned of the end.
+type StageRun struct {
+	Node  string  `json:"node"`
+	Stage int     `json:"stage"`
+	MS    float64 `json:"ms"`
+	EndMS float64 `json:"end_ms"`
+}
+
+// TransferMS is a value that travelled. EncodeMS is the sender's, DecodeMS the receiver's, WireMS what lies between the
+// first byte written and the last byte read.
+type TransferMS struct {
+	Value    string  `json:"value"`
+	From     string  `json:"from"`
+	To       string  `json:"to"`
+	Codec    string  `json:"codec"`
+	Bytes    int64   `json:"bytes"`
+	EncodeMS float64 `json:"encode_ms"`
+	WireMS   float64 `json:"wire_ms"`
+	DecodeMS float64 `json:"decode_ms"`
+}
+
+// Row is a plan's prediction beside what was measured since the node started: GET /cleave/v1/rows.
+type Row struct {
+	Name        string   `json:"name"` // strategy
+	Model       string   `json:"model"`
+	Plan        string   `json:"plan"`
+	Stages      int      `json:"stages"`
+	PredictedMS float64  `json:"predicted_ms"`
+	MeasuredMS  float64  `json:"measured_ms"` // median
+	P95MS       float64  `json:"p95_ms"`
+	Runs        int      `json:"runs"`
+	Bytes       int64    `json:"bytes"` // mean per run
+	Path        []string `json:"path"`  // node of each stage
+}
+
+// Rows answers GET /cleave/v1/rows.
+type Rows struct {
+	Rows []Row `json:"rows"`
+}
+
+// Session is an inference under way, or one that ended lately.
+type Session struct {
+	ID      string    `json:"id"`
+	Model   string    `json:"model"`
+	Plan    string    `json:"plan"`
+	Role    string    `json:"role"`  // "entry" or "stage"
+	State   string    `json:"state"` // "running", "done", "failed"
+	Since   time.Time `json:"since"`
+	Replans int       `json:"replans"`
+	Error   string    `json:"error,omitempty"`
+}
+
+// Sessions answers GET /cleave/v1/sessions.
+type Sessions struct {
+	Sessions []Session `json:"sessions"`
+}
+
+// TokenRequest asks for a join token: POST /cleave/v1/tokens.
+type TokenRequest struct {
+	// ValidSeconds is how long it may be used; 0 means a day. Uses is how often; 0 means once.
+	ValidSeconds int `json:"valid_seconds,omitempty"`
+	Uses         int `json:"uses,omitempty"`
+	// Role is "member", "client" or "authority"; "" means member.
+	Role string `json:"role,omitempty"`
+}
+
+// Token is a join token.
+type Token struct {
+	Token   string    `json:"token"`
+	Expires time.Time `json:"expires"`
+	Uses    int       `json:"uses"`
+	Role    string    `json:"role"`
+}

@@ -1,0 +1,18 @@
+#!/bin/sh
+# Regenerates the committed generated code. It needs protoc 3.21.12 on PATH; protoc-gen-go is pinned in scripts/tools/go.mod.
+# A second run changes no byte.
+set -eu
+cd "$(dirname "$0")/.."
+
+want="libprotoc 3.21.12"
+have="$(protoc --version 2>/dev/null || true)"
+if [ "$have" != "$want" ]; then
+	echo "generate: need $want, found '${have:-no protoc}' (its version is written into the generated file)" >&2
+	exit 1
+fi
+
+bin="$(mktemp -d)"
+trap 'rm -rf "$bin"' EXIT INT TERM
+go -C scripts/tools build -o "$bin/protoc-gen-go" google.golang.org/protobuf/cmd/protoc-gen-go
+protoc --plugin="protoc-gen-go=$bin/protoc-gen-go" --proto_path=internal/onnxpb \
+	--go_out=internal/onnxpb --go_opt=paths=source_relative onnx.proto

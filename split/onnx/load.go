@@ -1,0 +1,95 @@
+package onnx
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/runtime/protoiface"
+
+	"github.com/cleave-mesh/cleave/internal/onnxpb"
+	"github.com/cleave-mesh/cleave/split"
+)
+
+// ErrFormat is wrapped when bytes are not an ONNX file at all, or a damaged one.
+var ErrFormat = errors.New("not a readable ONNX file")
+
+// Load reads the model at path; external data lies in the file's directory. Shapes are as the model declares them: see
+// split.Specialize. Constants share the one buffer that the file was read into.
+func Load(path string) (*split.Graph, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("load model: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("load model: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("load model %s: %w: it is no regular file", path, ErrFormat)
+	}
+	if info.Size() > MaxModelBytes {
+		return nil, fmt.Errorf("load model %s: %w: %d bytes, the limit is %d: export it with external data", path, split.ErrLimit,
+			info.Size(), int64(MaxModelBytes))
+	}
+	buf := make([]byte, info.Size())
+	if _, err := io.ReadFull(f, buf); err != nil {
+		return nil, fmt.Errorf("load model: read %s: %w", path, err)
+	}
+	g, err := decode(buf, filepath.Dir(path), true)
+	if err != nil {
+		return nil, fmt.Errorf("load model %s: %w", path, err)
+	}
+	return g, nil
+}
+
+// Decode reads a model from memory, which the graph's constants keep and share. dir is where external data lies; when it is
+// empty a model with external data is refused.
+func Decode(model []byte, dir string) (*split.Graph, error) {
+	if len(model) > MaxModelBytes {
+		return nil, fmt.Errorf("decode model: %w: %d bytes, the limit is %d", split.ErrLimit, len(model), int64(MaxModelBytes))
+	}
+	g, err := decode(model, dir, false)
+	if err != nil {
+		return nil, fmt.Errorf("decode model: %w", err)
+	}
+	return g, nil
+}
+
+// decode reads a model; owned says that buf may be changed.
+func decode(buf []byte, dir string, owned bool) (*split.Graph, error) {
+	m := &onnxpb.ModelProto{}
+	if err := unmarshal(buf, m); err != nil {
+		return nil, err
+	}
+	if m.Graph == nil {
+		return nil, fmt.Errorf("%w: it holds no graph", ErrFormat)
+	}
+	r := &reader{model: m, dir: dir}
+	if owned {
+		r.buf = buf
+	}
+	defer r.close()
+	return r.read()
+}
+
+// unmarshal parses buf into m, whose byte fields then share buf.
+func unmarshal(buf []byte, m proto.Message) error {
+	msg := m.ProtoReflect()
+	_, err := msg.ProtoMethods().Unmarshal(protoiface.UnmarshalInput{
+		Message: msg, Buf: buf, Flags: protoiface.UnmarshalAliasBuffer | protoiface.UnmarshalDiscardUnknown,
+		Resolver: protoregistry.GlobalTypes, Depth: maxMessageDepth,
+	})
+	if err != nil {
+		return fmt.Errorf("%w: %v", ErrFormat, err)
+	}
+	return nil
+}
+
+// maxMessageDepth is how deep protobuf messages may nest: a subgraph or type takes a few levels.
+const maxMessageDepth = 4 * MaxDepth
