@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/cleave-mesh/cleave/split/engine"
 	"github.com/cleave-mesh/cleave/split/engine/backends"
 	"github.com/cleave-mesh/cleave/transport"
+	"github.com/cleave-mesh/cleave/transport/admit"
 )
 
 // errStopped ends requests that were under way when their node was stopped.
@@ -45,8 +47,12 @@ type Node struct {
 	runs     *runTable
 	metrics  *metrics
 	fetches  *fetchTable
-	listener net.Listener // nil without an HTTP interface
-	server   *http.Server
+	// authority issues certificates and tokens; nil on nodes that are none.
+	authority *admit.Issuer
+	// plansStale is set when a path has changed since the control loop last looked.
+	plansStale atomic.Bool
+	listener   net.Listener // nil without an HTTP interface
+	server     *http.Server
 
 	work sync.WaitGroup // goroutines of the node itself
 
