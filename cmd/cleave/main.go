@@ -14,7 +14,9 @@ import (
 
 // commands lists every subcommand in the order in which help prints them.
 func commands() []*cobra.Command {
-	return []*cobra.Command{}
+	return []*cobra.Command{
+		newDemo(),
+	}
 }
 
 func main() {

@@ -3,13 +3,22 @@ package session
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/cleave-mesh/cleave/planner"
 )
 
-// tasksOf are the stages of a plan with the values that cross their borders. It fails when the plan refers to something
+// stageState is a stage of the present plan.
+type stageState struct {
+	task Task
+	node planner.NodeID
+	end  time.Duration // predicted, from the beginning of the epoch
+	done bool
+}
+
+// stagesOf are the stages of a plan with the values that cross their borders. It fails when the plan refers to something
 // that the problem does not have.
-func tasksOf(p *planner.Problem, plan *planner.Plan) ([]Task, error) {
+func stagesOf(p *planner.Problem, plan *planner.Plan) ([]stageState, error) {
 	if plan == nil {
 		return nil, fmt.Errorf("there is no plan")
 	}
@@ -30,7 +39,7 @@ func tasksOf(p *planner.Problem, plan *planner.Plan) ([]Task, error) {
 			return nil, fmt.Errorf("transfer of value %d from node %d to %d is not in the problem", t.Value, t.From, t.To)
 		}
 	}
-	tasks := make([]Task, len(plan.Stages))
+	stages := make([]stageState, len(plan.Stages))
 	for i, s := range plan.Stages {
 		t := Task{Stage: i, Pieces: s.Pieces}
 		for _, id := range s.Pieces {
@@ -49,18 +58,18 @@ func tasksOf(p *planner.Problem, plan *planner.Plan) ([]Task, error) {
 			}
 		}
 		t.In, t.Out = unique(t.In), unique(t.Out)
-		tasks[i] = t
+		stages[i] = stageState{task: t, node: s.Node, end: s.End}
 	}
-	return tasks, nil
+	return stages, nil
 }
 
 // assign cuts a plan into each node's part.
-func assign(plan *planner.Plan, tasks []Task) map[planner.NodeID]Assignment {
+func assign(plan *planner.Plan, stages []stageState) map[planner.NodeID]Assignment {
 	parts := map[planner.NodeID]Assignment{}
-	for i, s := range plan.Stages {
-		a := parts[s.Node]
-		a.Tasks = append(a.Tasks, tasks[i])
-		parts[s.Node] = a
+	for _, s := range stages {
+		a := parts[s.node]
+		a.Tasks = append(a.Tasks, s.task)
+		parts[s.node] = a
 	}
 	for _, t := range plan.Transfers {
 		a := parts[t.From]

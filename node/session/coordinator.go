@@ -57,6 +57,9 @@ type Coordinator struct {
 	// failure is the last reason that a node gave for failing a stage.
 	failure string
 
+	// losses counts what was lost to deaths; lossesAsked is the count at the last Replan.
+	losses, lossesAsked int
+
 	attempt int
 	asking  bool   // a Replan is unanswered
 	trouble string // why
@@ -66,14 +69,6 @@ type Coordinator struct {
 	timer    time.Duration
 	finished bool
 	out      []Effect
-}
-
-// stageState is a stage of the present plan.
-type stageState struct {
-	task Task
-	node planner.NodeID
-	end  time.Duration // predicted, from the beginning of the epoch
-	done bool
 }
 
 // NewCoordinator returns the Coordinator of a request that has not started.
@@ -122,8 +117,7 @@ func (c *Coordinator) Step(now time.Duration, ev Event) []Effect {
 	case PeerDown:
 		c.died(now, e.Node)
 	case PeerUp:
-		delete(c.down, e.Node)
-		delete(c.suspect, e.Node)
+		c.back(now, e.Node)
 	case Replanned:
 		if c.asking && e.Attempt == c.attempt {
 			c.replanned(now, e.Plan)
@@ -155,27 +149,27 @@ func (c *Coordinator) start(now time.Duration) {
 			c.hold(n, Handle{planner.ValueID(v), 0})
 		}
 	}
-	c.adopt(now, c.cfg.Plan)
+	stages, err := stagesOf(p, c.cfg.Plan)
+	switch {
+	case err != nil:
+		c.fail(BadRequest, err.Error())
+	case !c.feasible(c.cfg.Plan, stages, func(planner.NodeID) bool { return true }):
+		c.fail(BadRequest, "the plan leaves a stage without an input, or the answer without an output")
+	default:
+		c.adopt(now, c.cfg.Plan, stages)
+	}
 }
 
 // adopt carries out a plan in a new epoch.
-func (c *Coordinator) adopt(now time.Duration, plan *planner.Plan) {
-	tasks, err := tasksOf(c.cfg.Problem, plan)
-	if err != nil {
-		c.fail(BadRequest, err.Error())
-		return
-	}
+func (c *Coordinator) adopt(now time.Duration, plan *planner.Plan, stages []stageState) {
 	c.epoch++
-	c.plan, c.stages = plan, make([]stageState, len(tasks))
-	for i, t := range tasks {
-		c.stages[i] = stageState{task: t, node: plan.Stages[i].Node, end: plan.Stages[i].End}
-	}
+	c.plan, c.stages = plan, stages
 	c.last, c.reached = now, 0
 	c.sent = map[Shipment]bool{}
 	c.asking, c.retry = false, 0
 	c.forgetUnread()
 
-	parts := assign(plan, tasks)
+	parts := assign(plan, stages)
 	for _, n := range c.members.sorted() {
 		if _, part := parts[n]; !part && len(c.heldAt(n)) == 0 {
 			c.leave(n)
@@ -211,10 +205,13 @@ func (c *Coordinator) noticed(now time.Duration, from planner.NodeID, n *Notice)
 	if c.deliver(); c.finished {
 		return
 	}
-	c.release()
+	if !c.asking { // what a plan in the making starts from stays
+		c.release()
+	}
 	for _, v := range n.Missing {
 		if c.held[v.Value][from] == v {
 			delete(c.held[v.Value], from)
+			c.losses++
 			c.ask(now, c.name(from)+" lost "+c.valueName(v.Value))
 		}
 	}

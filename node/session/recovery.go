@@ -26,6 +26,7 @@ func (c *Coordinator) died(now time.Duration, n planner.NodeID) {
 		return
 	}
 	c.down[n] = true
+	c.losses++
 	delete(c.suspect, n)
 	delete(c.members, n)
 	for _, at := range c.held {
@@ -33,6 +34,16 @@ func (c *Coordinator) died(now time.Duration, n planner.NodeID) {
 	}
 	if !c.viable() {
 		c.ask(now, c.name(n)+" died")
+	}
+}
+
+// back lets a node take part again. It has nothing and knows nothing of the present epoch if it died.
+func (c *Coordinator) back(now time.Duration, n planner.NodeID) {
+	away := c.down[n] || c.suspect[n]
+	delete(c.down, n)
+	delete(c.suspect, n)
+	if away && (c.asking || c.retry != 0 || !c.viable()) {
+		c.ask(now, c.name(n)+" is back after: "+c.trouble)
 	}
 }
 
@@ -62,7 +73,7 @@ func (c *Coordinator) ask(now time.Duration, why string) {
 		}
 	}
 	c.attempt++
-	c.asking, c.trouble, c.retry = true, why, 0
+	c.asking, c.trouble, c.retry, c.lossesAsked = true, why, 0, c.losses
 	remaining := Remaining(c.cfg.Problem, have)
 	if v, ok := lostInput(c.cfg.Problem, have, remaining); ok {
 		c.noPlan(now, "nobody has the input "+c.valueName(v)+" any more")
@@ -74,23 +85,19 @@ func (c *Coordinator) ask(now time.Duration, why string) {
 	})
 }
 
-// replanned carries out the answer, unless a node that it uses died while it was made.
+// replanned carries out the answer. What it starts from may have been lost while it was made: then it asks again.
 func (c *Coordinator) replanned(now time.Duration, plan *planner.Plan) {
-	if plan != nil {
-		for _, s := range plan.Stages {
-			if c.down[s.Node] {
-				c.ask(now, c.name(s.Node)+" died")
-				return
-			}
-		}
-		for _, t := range plan.Transfers {
-			if c.down[t.From] {
-				c.ask(now, c.name(t.From)+" died")
-				return
-			}
-		}
+	stages, err := stagesOf(c.cfg.Problem, plan)
+	switch {
+	case err != nil:
+		c.fail(BadRequest, err.Error())
+	case c.feasible(plan, stages, func(n planner.NodeID) bool { return !c.down[n] }):
+		c.adopt(now, plan, stages)
+	case c.losses == c.lossesAsked:
+		c.fail(BadRequest, "the plan moves values that nobody has")
+	default:
+		c.ask(now, c.trouble)
 	}
-	c.adopt(now, plan)
 }
 
 // noPlan waits for the silent nodes when there are any, goes on when the present plan still can, and fails otherwise.
@@ -222,35 +229,41 @@ func (c *Coordinator) needs(n planner.NodeID) bool {
 	return false
 }
 
-// viable reports whether the present plan can still end with the nodes that are not down.
+// viable reports whether the present plan can still end with the nodes that know their part in it.
 func (c *Coordinator) viable() bool {
-	coming := map[planner.ValueID]nodeSet{} // where each value is or will be
+	return c.feasible(c.plan, c.stages, func(n planner.NodeID) bool { return c.members[n] })
+}
+
+// feasible reports whether a plan can end with the nodes that are there, from the values that are kept.
+func (c *Coordinator) feasible(plan *planner.Plan, stages []stageState, there func(planner.NodeID) bool) bool {
+	coming := map[planner.ValueID]nodeSet{} // where each value will be
 	at := func(v planner.ValueID, n planner.NodeID) bool {
-		if _, there := c.held[v][n]; there {
-			return true
-		}
-		return coming[v][n]
+		_, kept := c.held[v][n]
+		return kept || coming[v][n]
 	}
-	spread := func(v planner.ValueID) {
-		for range c.plan.Transfers { // a transfer may start from where another ends
-			for _, t := range c.plan.Transfers {
-				if t.Value == v && at(v, t.From) && !c.down[t.To] {
-					if coming[v] == nil {
-						coming[v] = nodeSet{}
-					}
-					coming[v][t.To] = true
+	come := func(v planner.ValueID, n planner.NodeID) {
+		if coming[v] == nil {
+			coming[v] = nodeSet{}
+		}
+		coming[v][n] = true
+	}
+	travel := func() {
+		for moved := true; moved; { // a transfer may start from where another ends
+			moved = false
+			for _, t := range plan.Transfers {
+				if !at(t.Value, t.To) && at(t.Value, t.From) && there(t.From) && there(t.To) {
+					come(t.Value, t.To)
+					moved = true
 				}
 			}
 		}
 	}
-	for _, t := range c.plan.Transfers {
-		spread(t.Value)
-	}
-	for _, s := range c.stages {
+	travel()
+	for _, s := range stages {
 		if s.done {
 			continue
 		}
-		if c.down[s.node] || c.unfit[s.node] {
+		if !there(s.node) || c.unfit[s.node] {
 			return false
 		}
 		for _, v := range s.task.In {
@@ -259,12 +272,9 @@ func (c *Coordinator) viable() bool {
 			}
 		}
 		for _, v := range s.task.Out {
-			if coming[v] == nil {
-				coming[v] = nodeSet{}
-			}
-			coming[v][s.node] = true
-			spread(v)
+			come(v, s.node)
 		}
+		travel()
 	}
 	return !slices.ContainsFunc(c.outputs(), func(v planner.ValueID) bool { return !at(v, c.cfg.Problem.Sink) })
 }

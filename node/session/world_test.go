@@ -43,6 +43,7 @@ type world struct {
 type machine struct {
 	host         *Host
 	store        map[Handle]uint64
+	carried      map[Handle]bool // made here by a Compute that went on into a later epoch
 	life         int // counts restarts: what was under way before is void
 	dead, frozen bool
 	waiting      []func() // what happens when a frozen node goes on
@@ -91,7 +92,7 @@ func (w *world) start(plan *planner.Plan, patience Patience) {
 }
 
 func (w *world) newMachine(n planner.NodeID) *machine {
-	return &machine{host: NewHost(n), store: map[Handle]uint64{}}
+	return &machine{host: NewHost(n), store: map[Handle]uint64{}, carried: map[Handle]bool{}}
 }
 
 // content is what a value must be.
@@ -258,7 +259,7 @@ func (w *world) host(n planner.NodeID, ev Event) {
 		case Abandon:
 			w.printf("%s abandons stage %d of epoch %d", w.name(n), e.Task.Stage, e.Epoch)
 		case Closed:
-			m.store = map[Handle]uint64{}
+			w.forget(n)
 		default:
 			w.t.Errorf("host returned %T", e)
 		}
@@ -273,7 +274,7 @@ func (w *world) compute(n planner.NodeID, e Compute) {
 		if !ok {
 			w.t.Errorf("%s computes stage %d with %v, which it does not have", w.name(n), e.Task.Stage, v)
 		}
-		if v.Epoch != e.Epoch && !slices.Contains(m.host.a.Hold, v) {
+		if v.Epoch != e.Epoch && !slices.Contains(m.host.a.Hold, v) && !m.carried[v] {
 			w.t.Errorf("%s computes in epoch %d with %v of another", w.name(n), e.Epoch, v)
 		}
 		content[e.Task.In[i]] = got
@@ -296,6 +297,9 @@ func (w *world) compute(n planner.NodeID, e Compute) {
 			if _, there := m.store[Handle{v, e.Epoch}]; !there {
 				m.store[Handle{v, e.Epoch}] = content[v]
 			}
+		}
+		for _, v := range e.Task.Out {
+			m.carried[Handle{v, e.Epoch}] = m.host.runningTask(e.Epoch, e.Task.Stage) >= 0
 		}
 		w.host(n, Computed{e.Epoch, e.Task})
 	})
@@ -330,11 +334,16 @@ func (w *world) kill(n planner.NodeID) {
 	w.after(w.detect, func() { w.coordinate(PeerDown{n}) })
 }
 
-// restart brings a dead node back, without memory.
-func (w *world) restart(n planner.NodeID) {
+// forget is what a shell does on Closed: whatever comes later meets a new Host.
+func (w *world) forget(n planner.NodeID) {
 	life := w.nodes[n].life + 1
 	w.nodes[n] = w.newMachine(n)
 	w.nodes[n].life = life
+}
+
+// restart brings a dead node back, without memory.
+func (w *world) restart(n planner.NodeID) {
+	w.forget(n)
 	w.printf("%s is back", w.name(n))
 	w.after(w.detect, func() { w.coordinate(PeerUp{n}) })
 }

@@ -268,3 +268,18 @@ func float32ToBFloat16(v float32) uint16 {
 	}
 	return uint16((b + 0x7fff + b>>16&1) >> 16)
 }
+
+// Floats is a copy of t's elements as float64; a complex element is two. It is nil for strings.
+func Floats(t *tensor.Tensor) []float64 {
+	switch t.DType() {
+	case tensor.String:
+		return nil
+	case tensor.Complex64, tensor.Complex128:
+		var out []float64
+		for _, v := range complexes(t) {
+			out = append(out, real(v), imag(v))
+		}
+		return out
+	}
+	return floats(t)
+}
