@@ -51,8 +51,10 @@ type Node struct {
 	authority *admit.Issuer
 	// plansStale is set when a path has changed since the control loop last looked.
 	plansStale atomic.Bool
-	listener   net.Listener // nil without an HTTP interface
-	server     *http.Server
+	// probing is set while a stale path is measured: one at a time.
+	probing  atomic.Bool
+	listener net.Listener // nil without an HTTP interface
+	server   *http.Server
 
 	work sync.WaitGroup // goroutines of the node itself
 
@@ -132,7 +134,7 @@ func (n *Node) startHost() error {
 	return err
 }
 
-func contains(list []string, s string) bool {
+func contains[T comparable](list []T, s T) bool {
 	for _, x := range list {
 		if x == s {
 			return true

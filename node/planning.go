@@ -211,10 +211,17 @@ func (n *Node) makePlan(ctx context.Context, r client.PlanRequest) (*livePlan, e
 		return nil, err
 	}
 	fr.Model, fr.Graph, fr.Shapes = string(name.Digest), c.digest, c.shapes
-	via(problem, q, r.Via)
+	var via []planner.NodeID
+	for _, name := range r.Via {
+		at := q.Machine(name)
+		if at < 0 {
+			return nil, fmt.Errorf("%w: no node %q answers in the mesh", ErrPlan, name)
+		}
+		via = append(via, planner.NodeID(at))
+	}
 	sctx, cancel := context.WithTimeout(ctx, planTime)
 	defer cancel()
-	plan, err := solver.Plan(sctx, problem)
+	plan, err := solve(sctx, solver, problem, via)
 	if err != nil {
 		return nil, fmt.Errorf("%w for model %s, strategy %s: %w", ErrPlan, name.Name, r.Strategy, err)
 	}
@@ -345,18 +352,37 @@ func (n *Node) strategy(q *placement.Question, r *client.PlanRequest) (planner.P
 	return p, nil
 }
 
-// via pins pieces so that each named node gets a share: the pieces, in their order, are cut into as many runs of about equal
-// work as there are nodes.
-func via(p *planner.Problem, q *placement.Question, nodes []string) {
-	if len(nodes) == 0 {
-		return
+// viaTries is how many places are tried for the pieces that a request wants on certain nodes.
+const viaTries = 8
+
+// solve finds a plan in which each node of via runs at least one piece: pieces spread over the model are pinned there, at
+// several offsets, and the best plan counts.
+func solve(ctx context.Context, solver planner.Planner, p *planner.Problem, via []planner.NodeID) (*planner.Plan, error) {
+	if len(via) == 0 || len(p.Pieces) == 0 {
+		return solver.Plan(ctx, p)
 	}
-	for i := range p.Pieces {
-		at := q.Machine(nodes[min(i*len(nodes)/len(p.Pieces), len(nodes)-1)])
-		if at >= 0 {
-			p.Pieces[i].Pin = []planner.NodeID{planner.NodeID(at)}
+	var best *planner.Plan
+	var failure error
+	for try := range viaTries {
+		pinned := *p
+		pinned.Pieces = slices.Clone(p.Pieces)
+		for i, node := range via {
+			at := (2*(i*viaTries+try) + 1) * len(p.Pieces) / (2 * viaTries * len(via))
+			pinned.Pieces[min(at, len(p.Pieces)-1)].Pin = []planner.NodeID{node}
+		}
+		plan, err := solver.Plan(ctx, &pinned)
+		if err != nil {
+			failure = err
+			continue
+		}
+		if best == nil || plan.Cost.Latency < best.Cost.Latency {
+			best = plan
 		}
 	}
+	if best == nil {
+		return nil, failure
+	}
+	return best, nil
 }
 
 // planRest plans what remains of a request whose plan broke, and makes it ready. It gives the plan in the ids of the request's
@@ -429,4 +455,17 @@ func finite(f float64) float64 {
 		return 0
 	}
 	return f
+}
+
+// present is what a plan would take in the present state of the paths; 0 when that cannot be said.
+func (n *Node) present(lp *livePlan) time.Duration {
+	codings := planner.Codings{}
+	for _, t := range lp.plan.Transfers {
+		codings[planner.Hop{Value: t.Value, To: t.To}] = t.Coding
+	}
+	again, err := planner.Evaluate(n.presentPaths(lp), lp.plan.Place, codings)
+	if err != nil {
+		return 0
+	}
+	return again.Cost.Latency
 }
