@@ -16,6 +16,9 @@ import (
 func commands() []*cobra.Command {
 	return []*cobra.Command{
 		newDemo(),
+		newRun(),
+		newBench(),
+		newSuite(),
 	}
 }
 

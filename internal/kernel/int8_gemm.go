@@ -46,9 +46,6 @@ func (g *Int8Gemm) Run(lo, hi int) {
 	if g.M == 0 || g.B.N == 0 {
 		return
 	}
-	if g.B.K > 0 {
-		_ = g.A[(g.M-1)*g.LDA+g.B.K-1]
-	}
 	mBlocks := ceilDiv(g.M, blockRows)
 	s := getScratch()
 	defer s.free()
@@ -59,33 +56,39 @@ func (g *Int8Gemm) Run(lo, hi int) {
 }
 
 func (g *Int8Gemm) block(s *scratch, m0, m1, n0, n1 int) {
-	b := g.B
-	tiles := ceilDiv(m1-m0, tileRows)
-	rows := grow(&s.rows, tiles*tileRows)
+	k, width := g.B.K, g.B.groups*4
+	rows := grow(&s.rows, ceilDiv(m1-m0, tileRows)*tileRows)
+	// Rows that are signed or whose length is not a whole number of groups are copied.
+	copied := g.ASigned || k%4 != 0
+	buf := grow(&s.u8, (m1-m0)*width+1)
 	zero := g.AZero
 	if g.ASigned {
 		zero += 128
 	}
-	// Rows that are signed or whose length is not a whole number of groups are copied.
-	copied := g.ASigned || b.K%4 != 0
-	width := b.groups * 4
-	sums := grow(&s.i32, m1-m0+tileRows*b.panel)
-	c := sums[m1-m0:]
-	if copied {
-		buf := grow(&s.u8, (m1-m0)*width+1)
-		for m := m0; m < m1; m++ {
-			dst := buf[(m-m0)*width : (m-m0+1)*width]
-			toUnsigned(dst[:b.K], g.A[m*g.LDA:m*g.LDA+b.K], g.ASigned)
-			clear(dst[b.K:])
-			rows[m-m0] = unsafe.Pointer(&buf[(m-m0)*width])
-			sums[m-m0] = sumUint8(dst[:b.K]) - int32(b.K)*zero
+	for m := m0; m < m1 && k > 0; m++ {
+		src := g.A[m*g.LDA : m*g.LDA+k]
+		if !copied {
+			rows[m-m0] = unsafe.Pointer(&src[0])
+			continue
 		}
-	} else {
-		for m := m0; m < m1; m++ {
-			sums[m-m0] = sumUint8(g.A[m*g.LDA:m*g.LDA+b.K]) - int32(b.K)*zero
-			if b.K > 0 {
-				rows[m-m0] = unsafe.Pointer(&g.A[m*g.LDA])
-			}
+		dst := buf[(m-m0)*width : (m-m0+1)*width]
+		toUnsigned(dst[:k], src, g.ASigned)
+		clear(dst[k:])
+		rows[m-m0] = unsafe.Pointer(&dst[0])
+	}
+	int8Block(s, g.B, &g.Out, m0, m1, n0, n1, 0, zero)
+}
+
+// int8Block computes rows m0 to m1-1, whose unsigned bytes s.rows points to, and columns n0 to n1-1; columns of the output
+// begin at column base.
+func int8Block(s *scratch, b *PackedInt8, out *Int8Output, m0, m1, n0, n1, base int, zero int32) {
+	width := b.groups * 4
+	buf := grow(&s.i32, m1-m0+tileRows*b.panel)
+	sums, c := buf[:m1-m0], buf[m1-m0:]
+	clear(sums)
+	if b.shifted && b.K > 0 {
+		for i := range sums {
+			sums[i] = sumUint8(unsafe.Slice((*uint8)(s.rows[i]), b.K))
 		}
 	}
 	a := &s.int8
@@ -96,22 +99,31 @@ func (g *Int8Gemm) block(s *scratch, m0, m1, n0, n1 int) {
 		}
 		cols := min(b.panel, n1-n)
 		for m := m0; m < m1; m += tileRows {
-			a.rows = &rows[m-m0]
-			n8 := min(tileRows, m1-m)
-			int8Tile(b.isa, a, n8, b.panel)
-			for r := range n8 {
-				g.Out.write(s, c[r*b.panel:r*b.panel+cols], b, m+r, n, zero, sums[m+r-m0])
+			a.rows = &s.rows[m-m0]
+			rows := min(tileRows, m1-m)
+			int8Tile(b.isa, a, rows, b.panel)
+			for r := range rows {
+				out.write(s, c[r*b.panel:r*b.panel+cols], b, m+r, n, base, zero, sums[m+r-m0])
 			}
 		}
 	}
 }
 
-// write takes the raw sums of row m from column n on to the output. aSum is the row's sum of (a - zero).
-func (o *Int8Output) write(s *scratch, acc []int32, b *PackedInt8, m, n int, zero, aSum int32) {
-	// sum (a-za)(b-zb) = sum a*b - za*sum(b-zb) - zb*sum a, and sum a = aSum + K*za.
+// write takes the raw sums of row m from column n of b on to the output, whose columns begin at column base. aSum is the sum
+// of the row's bytes, needed when B has zero points.
+func (o *Int8Output) write(s *scratch, acc []int32, b *PackedInt8, m, n, base int, zero, aSum int32) {
+	// sum (a-za)(b-zb) = sum a*b - za*sum(b-zb) - zb*sum a
 	for j := range acc {
-		acc[j] -= zero*b.sums[n+j] + b.zeros[n+j]*(aSum+int32(b.K)*zero)
-		if o.Sum0 != nil {
+		acc[j] -= zero * b.sums[n+j]
+	}
+	if b.shifted {
+		for j := range acc {
+			acc[j] -= b.zeros[n+j] * aSum
+		}
+	}
+	n += base
+	if o.Sum0 != nil {
+		for j := range acc {
 			acc[j] += o.Sum0[n+j]
 		}
 	}

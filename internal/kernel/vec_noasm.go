@@ -1,3 +1,5 @@
+//go:build noasm || !amd64
+
 package kernel
 
 // Without assembly the vector entry points decline and the Go loops run.
