@@ -175,6 +175,10 @@ func (d *directory) watch(ctx context.Context) {
 			case member.NodeJoined:
 				d.suspect(e.Node, false)
 				d.n.links.apply()
+				d.remember()
+			case member.NodeUpdated:
+				d.n.links.apply()
+				d.remember()
 			case member.RecordChanged:
 				d.n.links.apply()
 				if e.Key == keyModels || e.Key == "" {

@@ -107,11 +107,18 @@ func (n *Node) start(ctx context.Context) (err error) {
 	}
 	if n.listener != nil {
 		n.serve()
+		// Whoever started the node on a free port finds it here.
+		if err := n.folder.WriteFile(apiFile, []byte(n.API())); err != nil {
+			return err
+		}
 	}
 	n.beside(n.profileLoop)
 	n.beside(n.controlLoop)
 	return nil
 }
+
+// apiFile holds the address of the HTTP interface while the node runs.
+const apiFile = "api"
 
 // startHost opens the engines.
 func (n *Node) startHost() error {
