@@ -63,8 +63,8 @@ type current struct {
 	epoch uint64
 }
 
-func newPlanTable() *planTable {
-	return &planTable{byID: map[string]*livePlan{}, current: map[string]current{}}
+func newPlanTable(slots int) *planTable {
+	return &planTable{slots: make(chan struct{}, slots), byID: map[string]*livePlan{}, current: map[string]current{}}
 }
 
 func (t *planTable) get(id string) *livePlan {

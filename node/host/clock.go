@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 	"sync"
 	"time"
 
@@ -20,7 +19,7 @@ const (
 	clockMax  = 21
 )
 
-// clock warms an executable and returns the median time of a run on made-up inputs.
+// clock warms an executable and returns the usual time of a run on made-up inputs.
 func clock(ctx context.Context, exec engine.Executable, g *split.Graph) (time.Duration, error) {
 	in, err := Sample(g)
 	if err != nil {
@@ -37,8 +36,7 @@ func clock(ctx context.Context, exec engine.Executable, g *split.Graph) (time.Du
 			times = append(times, time.Since(start))
 		}
 	}
-	slices.Sort(times)
-	return times[len(times)/2], nil
+	return quartile(times), nil
 }
 
 // Sample makes up inputs for g: float tensors hold a smooth pattern in [0, 1], as pictures and activations do, all others
