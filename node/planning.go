@@ -272,7 +272,8 @@ func (n *Node) question(name store.Name, c *canonical, r client.PlanRequest) (*p
 	q.Codings = func(v split.ValueID) []planner.Coding {
 		var out []planner.Coding
 		for _, k := range n.sizes.correct(c.digest, v, codings[v]) {
-			if s, err := codec.Parse(k.Codec); err != nil || lossless && !s.Lossless() {
+			exact := lossless || slices.Contains(c.graph.Outputs, v) // the answer itself is never approximated on its way
+			if s, err := codec.Parse(k.Codec); err != nil || exact && !s.Lossless() {
 				continue
 			}
 			out = append(out, k)

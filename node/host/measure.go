@@ -1,12 +1,10 @@
 package host
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/cleave-mesh/cleave/codec"
@@ -89,11 +87,11 @@ func (h *Host) measure(ctx context.Context, b engine.Backend, g *split.Graph) (*
 		}
 	}
 	t := &Timing{Backend: b.Name(), Version: b.Version(), Groups: make([]float64, len(g.Groups)), Memory: exec.Memory()}
-	t.Total = quartile(totals) / h.cfg.Speed
+	t.Total = usual(h, totals) / h.cfg.Speed
 	sum := 0.0
 	for i := range g.Groups {
 		if perGroup {
-			t.Groups[i] = quartile(groups[i])
+			t.Groups[i] = usual(h, groups[i])
 		} else { // an engine that times the whole only: its groups share the time by their work
 			c := g.GroupCost(split.GroupID(i))
 			t.Groups[i] = float64(max(c.FLOPs, 0)) + float64(max(c.Read, 0)+max(c.Written, 0)) + 1
@@ -104,12 +102,6 @@ func (h *Host) measure(ctx context.Context, b engine.Backend, g *split.Graph) (*
 		t.Groups[i] *= t.Total / max(sum, 1e-12)
 	}
 	return t, nil
-}
-
-// quartile is the lower quartile: what an undisturbed run takes, however busy the machine is with other things just now.
-func quartile[T cmp.Ordered](v []T) T {
-	s := slices.Sorted(slices.Values(v))
-	return s[len(s)/4]
 }
 
 // Coding is what a codec makes of one value.

@@ -60,7 +60,7 @@ func (s *Stage) compile(ctx context.Context, b engine.Backend, g *split.Graph, g
 	usual := estimate
 	if usual == 0 {
 		s.host.cfg.Quiet.Lock()
-		usual, err = clock(ctx, exec, stage.Graph)
+		usual, err = s.host.clock(ctx, exec, stage.Graph)
 		s.host.cfg.Quiet.Unlock()
 	}
 	if err != nil {
