@@ -69,8 +69,8 @@ func Compare(ctx context.Context, cfg Config, policies []Policy, replications in
 		row, err := replicate(ctx, cfg, replications)
 		var infeasible *planner.InfeasibleError
 		switch {
-		case errors.As(err, &infeasible):
-			row = &Row{Name: policy.Name, Failure: infeasible.Error()}
+		case errors.As(err, &infeasible), errors.Is(err, planner.ErrInvalid): // a planner may be for simpler problems
+			row = &Row{Name: policy.Name, Failure: err.Error()}
 		case err != nil:
 			return nil, err
 		}
@@ -82,6 +82,13 @@ func Compare(ctx context.Context, cfg Config, policies []Policy, replications in
 func replicate(ctx context.Context, cfg Config, replications int) (*Row, error) {
 	row := &Row{Name: cfg.Policy.Name, Busy: map[string]float64{}}
 	var medians []float64
+	problem, err := Problem(cfg.Topology, cfg.Profile, cfg.Policy.Rule)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.First, err = cfg.Policy.Planner.Plan(ctx, problem); err != nil {
+		return nil, err
+	}
 	for i := range replications {
 		run := cfg
 		run.Seed += uint64(i)

@@ -29,6 +29,8 @@ type Config struct {
 	Observe time.Duration
 	// Planning is how long it takes to plan the rest of a request; 0 means DefaultPlanning.
 	Planning time.Duration
+	// First, when not nil, is the plan to begin with; it must be a plan of Problem. Nil asks the policy's planner.
+	First *planner.Plan
 	// Trace keeps what every machine and link did, for Result.Spans.
 	Trace bool
 }

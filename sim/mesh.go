@@ -27,7 +27,6 @@ type mesh struct {
 
 	problem  *planner.Problem // of a new request; nil when belief or membership changed since
 	plan     *planner.Plan    // nil with problem
-	planErr  error
 	planText string
 
 	open   map[int]*request // under way, by id
@@ -43,7 +42,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 		return nil, err
 	}
 	m := newMesh(cfg)
-	if err := m.replan(ctx); err != nil {
+	if err := m.replan(ctx, cfg.First); err != nil {
 		return nil, fmt.Errorf("simulate %s with %s: %w", cfg.Topology.Name, cfg.Policy.Name, err)
 	}
 	m.result.Predicted, m.result.Bytes = m.plan.Cost.Latency, m.plan.Cost.Bytes
@@ -115,7 +114,7 @@ func (m *mesh) arrive(ctx context.Context) {
 	m.made++
 	m.open[r.out.ID] = r
 	if m.plan == nil {
-		if err := m.replan(ctx); err != nil {
+		if err := m.replan(ctx, nil); err != nil {
 			r.end("no plan: " + err.Error())
 			return
 		}
@@ -124,16 +123,17 @@ func (m *mesh) arrive(ctx context.Context) {
 	r.start(m.problem, m.plan)
 }
 
-// replan makes the plan that new requests take.
-func (m *mesh) replan(ctx context.Context) error {
+// replan makes the plan that new requests take, unless it is given.
+func (m *mesh) replan(ctx context.Context, plan *planner.Plan) error {
 	m.plan = nil
 	problem, err := m.belief.problem(m.cfg.Topology, m.cfg.Profile, m.cfg.Policy.Rule, func(n int) bool { return m.present[n] })
 	if err != nil {
 		return err
 	}
-	plan, err := m.cfg.Policy.Planner.Plan(ctx, problem)
-	if err != nil {
-		return err
+	if plan == nil {
+		if plan, err = m.cfg.Policy.Planner.Plan(ctx, problem); err != nil {
+			return err
+		}
 	}
 	text := Describe(problem, plan)
 	if m.planText != "" && m.planText != text {
@@ -208,7 +208,7 @@ func (m *mesh) underWay() []int {
 
 // forgetPlan makes the next request wait for a new plan of its own.
 func (m *mesh) forgetPlan(ctx context.Context) {
-	if err := m.replan(ctx); err != nil {
+	if err := m.replan(ctx, nil); err != nil {
 		m.note("no plan: " + err.Error())
 	}
 }

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -20,7 +21,7 @@ func (r *Report) Print(w io.Writer) error {
 			continue
 		}
 		fmt.Fprintf(t, "%s\t%.1f ms\t%.1f ms\t±%.1f ms\t%.1f ms\t%.1f ms\t%.1f\t%d\t%d/%d\t  %s\t\n", row.Name, row.PredictedMS,
-			row.SimulatedMS, row.HalfMS, row.P90MS, row.P99MS, row.PerSecond, row.Bytes, row.Failed, row.Requests, row.Plan)
+			row.SimulatedMS, row.HalfMS, row.P90MS, row.P99MS, row.PerSecond, row.Bytes, row.Failed, row.Requests, row.brief())
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -31,6 +32,23 @@ func (r *Report) Print(w io.Writer) error {
 	fmt.Fprintf(b, "\n%.0f s of virtual time in %.2f s\n", r.VirtualSeconds, r.WallSeconds)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// widest is the longest plan that is written out in a table.
+const widest = 60
+
+// brief is the plan, or how many stages it has when it is too long to read.
+func (r *Row) brief() string {
+	if len(r.Plan) <= widest {
+		return r.Plan
+	}
+	var nodes []string
+	for _, stage := range strings.Fields(r.Plan) {
+		if name, _, ok := strings.Cut(stage, "["); ok && !slices.Contains(nodes, name) {
+			nodes = append(nodes, name)
+		}
+	}
+	return fmt.Sprintf("%d stages on %s", r.Stages, strings.Join(nodes, ", "))
 }
 
 func (s *Story) print(b *strings.Builder) {
