@@ -50,7 +50,26 @@ type link struct {
 	last     time.Time
 	bad      bool
 	traceOff time.Time
+	waiting  []waiting // in order of departure
+	queued   int       // bytes in waiting
 	stats    Stats
+}
+
+// waiting is a packet that has not yet begun transmission.
+type waiting struct {
+	begin time.Time
+	size  int
+}
+
+// occupancy is the bytes that wait at a moment.
+func (k *link) occupancy(now time.Time) int {
+	i := 0
+	for i < len(k.waiting) && !k.waiting[i].begin.After(now) {
+		k.queued -= k.waiting[i].size
+		i++
+	}
+	k.waiting = k.waiting[i:]
+	return k.queued
 }
 
 // Set gives the link to one destination, now. Packets already under way keep the times they were given.
@@ -148,16 +167,18 @@ func (s *Shaper) pass(k *link, size int, now time.Time) (time.Time, bool) {
 		if begin.Before(now) {
 			begin = now
 		}
-		rate := k.Rate
-		if k.Trace != nil {
-			rate, _ = k.Trace.At(now.Sub(k.traceOff))
-		}
-		if waiting := int(begin.Sub(now).Seconds() * rate / 8); waiting > 0 {
-			if waiting+size > k.queue(rate) {
+		if begin.After(now) {
+			rate := k.Rate
+			if k.Trace != nil {
+				rate = k.Trace.mean
+			}
+			if k.occupancy(now)+size > k.queue(rate) {
 				k.stats.Overflow++
 				return time.Time{}, false
 			}
-			k.stats.MaxQueue = max(k.stats.MaxQueue, waiting+size)
+			k.waiting = append(k.waiting, waiting{begin, size})
+			k.queued += size
+			k.stats.MaxQueue = max(k.stats.MaxQueue, k.queued)
 		}
 		depart = k.serve(begin, size)
 		k.stats.QueueTime += begin.Sub(now)

@@ -34,7 +34,8 @@ func Range(src []float32) (lo, hi float32, finite bool) {
 	if len(src) == 0 {
 		return 0, 0, true
 	}
-	return rangeOf(src)
+	lo, hi, finite = rangeOf(src)
+	return lo + 0, hi + 0, finite // never -0, on any path
 }
 
 // Quantize is dst[i] = round(clamp((src[i]-base)*inv, 0, top)), ties to even, in float32 arithmetic. top is at most 255 and
