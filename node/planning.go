@@ -63,8 +63,8 @@ type current struct {
 	epoch uint64
 }
 
-func newPlanTable() *planTable {
-	return &planTable{byID: map[string]*livePlan{}, current: map[string]current{}}
+func newPlanTable(slots int) *planTable {
+	return &planTable{slots: make(chan struct{}, slots), byID: map[string]*livePlan{}, current: map[string]current{}}
 }
 
 func (t *planTable) get(id string) *livePlan {
@@ -272,7 +272,8 @@ func (n *Node) question(name store.Name, c *canonical, r client.PlanRequest) (*p
 	q.Codings = func(v split.ValueID) []planner.Coding {
 		var out []planner.Coding
 		for _, k := range n.sizes.correct(c.digest, v, codings[v]) {
-			if s, err := codec.Parse(k.Codec); err != nil || lossless && !s.Lossless() {
+			exact := lossless || slices.Contains(c.graph.Outputs, v) // the answer itself is never approximated on its way
+			if s, err := codec.Parse(k.Codec); err != nil || exact && !s.Lossless() {
 				continue
 			}
 			out = append(out, k)

@@ -29,6 +29,7 @@ func commands() []*cobra.Command {
 		newBench(),
 		newSuite(),
 		newSim(),
+		newPlanCommand(),
 	}
 }
 
