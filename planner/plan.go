@@ -16,6 +16,8 @@ type Plan struct {
 	// Transfers are the values that travel, each once per receiving node, in the order they are ready.
 	Transfers []Transfer
 	Cost      Cost
+	// Objective is the cost in the objective's unit, not rounded: seconds, joules or the user's unit of price.
+	Objective float64
 	Proof     Proof
 }
 
@@ -50,6 +52,8 @@ type Cost struct {
 // Proof says how good the plan is known to be.
 type Proof struct {
 	Solver string
+	// Claim says in a sentence what the solver proves, and under which assumption.
+	Claim string
 	// Bound is a proven lower bound on the objective of any feasible plan, in the objective's unit (seconds, joules, ...).
 	Bound float64
 	// Gap is (objective - Bound) / objective; 0 when Optimal.

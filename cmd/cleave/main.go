@@ -14,7 +14,23 @@ import (
 
 // commands lists every subcommand in the order in which help prints them.
 func commands() []*cobra.Command {
-	return []*cobra.Command{}
+	return []*cobra.Command{
+		newDemo(),
+		newNode(),
+		newToken(),
+		newLs(),
+		newModels(),
+		newPs(),
+		newPush(),
+		newPull(),
+		newRm(),
+		newInfer(),
+		newRun(),
+		newBench(),
+		newSuite(),
+		newSim(),
+		newPlanCommand(),
+	}
 }
 
 func main() {

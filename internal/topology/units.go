@@ -30,8 +30,15 @@ type unit struct {
 var (
 	rateUnits = []unit{{"bps", 1}, {"kbps", 1e3}, {"Kbps", 1e3}, {"Mbps", 1e6}, {"Gbps", 1e9}}
 	byteUnits = []unit{
-		{"B", 1}, {"KB", 1e3}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9},
-		{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40},
+		{"B", 1},
+		{"KB", 1e3},
+		{"kB", 1e3},
+		{"MB", 1e6},
+		{"GB", 1e9},
+		{"KiB", 1 << 10},
+		{"MiB", 1 << 20},
+		{"GiB", 1 << 30},
+		{"TiB", 1 << 40},
 	}
 	wattUnits     = []unit{{"mW", 1e-3}, {"W", 1}, {"kW", 1e3}}
 	perSecond     = []unit{{"/s", 1}, {"Hz", 1}}

@@ -149,15 +149,16 @@ func (c *Client) Model(ctx context.Context, name string) (m Model, err error) {
 
 // PushOptions say how a model is stored.
 type PushOptions struct {
-	// Image marks a model whose input is a picture, which may then travel as JPEG.
-	Image bool
+	// Image, when not "", marks a model whose input is a picture, which may then travel as JPEG or PNG. It says how elements
+	// map to pixels, as parameters of those codecs: "scale=127.5,offset=-1,order=bgr"; "scale=1" for pixels as they are.
+	Image string
 	// Local keeps the model on the node behind the client; otherwise every member fetches it.
 	Local bool
 }
 
 // Push stores a model under name and spreads it over the mesh.
 func (c *Client) Push(ctx context.Context, name string, model io.Reader, opts PushOptions) (m Model, err error) {
-	q := url.Values{"image": {strconv.FormatBool(opts.Image)}, "local": {strconv.FormatBool(opts.Local)}}
+	q := url.Values{"image": {opts.Image}, "local": {strconv.FormatBool(opts.Local)}}
 	res, err := c.send(ctx, http.MethodPut, "/cleave/v1/models/"+url.PathEscape(name)+"?"+q.Encode(), "application/octet-stream", model, nil)
 	if err != nil {
 		return m, err

@@ -38,6 +38,8 @@ type Link struct {
 	DelayMS  float64 `json:"delay_ms,omitempty"` // one way
 	JitterMS float64 `json:"jitter_ms,omitempty"`
 	Loss     float64 `json:"loss,omitempty"` // share of packets
+	// QueueBytes is what may wait at the bottleneck; 0 means a default for the rate and delay.
+	QueueBytes int `json:"queue_bytes,omitempty"`
 	// Down stops every packet.
 	Down bool `json:"down,omitempty"`
 }
@@ -70,10 +72,11 @@ type Paths struct {
 
 // Model is a model that the mesh knows.
 type Model struct {
-	Name    string     `json:"name"`
-	Digest  string     `json:"digest"`
-	Size    int64      `json:"size"`
-	Image   bool       `json:"image,omitempty"`
+	Name   string `json:"name"`
+	Digest string `json:"digest"`
+	Size   int64  `json:"size"`
+	// Image says how a picture input maps to pixels, see PushOptions.
+	Image   string     `json:"image,omitempty"`
 	Inputs  []Port     `json:"inputs,omitempty"`
 	Outputs []Port     `json:"outputs,omitempty"`
 	Nodes   []ModelAt  `json:"nodes"`

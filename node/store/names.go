@@ -31,8 +31,8 @@ type Name struct {
 	// Changed counts upward with each change of the name: unix nanoseconds of the node where it was made.
 	Changed int64 `json:"changed"`
 	Deleted bool  `json:"deleted,omitempty"`
-	// Image marks a model whose input is a picture: the planner may then carry it as JPEG.
-	Image bool `json:"image,omitempty"`
+	// Image, when not "", says how a picture input maps to pixels, in the parameters of the codecs jpeg and png.
+	Image string `json:"image,omitempty"`
 }
 
 func (n Name) newer(o Name) bool {

@@ -1,0 +1,252 @@
+package kernel
+
+import (
+	"unsafe"
+)
+
+// ConvShape is the geometry of a two-dimensional convolution or pooling over NHWC images; one-dimensional ones have H = 1.
+// Padding after the last row and column is what OH and OW imply.
+type ConvShape struct {
+	N, H, W, C           int // input
+	OH, OW, OC           int // output
+	KH, KW               int
+	StrideH, StrideW     int // 1 or more
+	DilationH, DilationW int // 1 or more
+	PadTop, PadLeft      int
+	Groups               int // 1 or more; of C/Groups input and OC/Groups output channels
+}
+
+// MACs is the multiply-accumulates of a convolution of this shape.
+func (s *ConvShape) MACs() int {
+	return s.N * s.OH * s.OW * s.OC * s.KH * s.KW * s.C / max(1, s.Groups)
+}
+
+// pointwise reports whether the convolution is a plain product of pixels by weights.
+func (s *ConvShape) pointwise() bool {
+	return s.KH == 1 && s.KW == 1 && s.StrideH == 1 && s.StrideW == 1 && s.PadTop == 0 && s.PadLeft == 0 &&
+		s.OH == s.H && s.OW == s.W
+}
+
+// ConvWeights are a convolution's weights, packed: one matrix per group, whose rows are kernel row, kernel column, input
+// channel. They are read-only and can be shared.
+type ConvWeights struct {
+	groups []*Packed
+}
+
+// PackConv packs weights in ONNX's order (OC, C/Groups, KH, KW).
+func PackConv(w []float32, s ConvShape) *ConvWeights {
+	ic, oc, taps := s.C/s.Groups, s.OC/s.Groups, s.KH*s.KW
+	k := ic * taps
+	ohwi := make([]float32, oc*k)
+	cw := &ConvWeights{groups: make([]*Packed, s.Groups)}
+	for g := range cw.groups {
+		src := w[g*oc*k : (g+1)*oc*k]
+		for o := range oc {
+			for c := range ic {
+				for t := range taps {
+					ohwi[o*k+t*ic+c] = src[o*k+c*taps+t]
+				}
+			}
+		}
+		cw.groups[g] = Pack(ohwi, k, oc, k, true)
+	}
+	return cw
+}
+
+// Bytes is the memory that the packed weights hold.
+func (w *ConvWeights) Bytes() int64 {
+	var n int64
+	for _, p := range w.groups {
+		n += p.Bytes()
+	}
+	return n
+}
+
+// Conv is the task Y = act(conv(X, Weights) + Bias + Residual) over NHWC images, an indirect product: for each tile of
+// output pixels it makes a table of pointers to the input pixels of every kernel position (Dukhan, "The Indirect
+// Convolution Algorithm", 2019), and never the matrix of patches. Positions outside of the image point to zeros. Where a
+// kernel row's pixels are neighbours in memory, they are one longer position.
+type Conv struct {
+	ConvShape
+	X       []float32
+	Weights *ConvWeights
+	Y       []float32
+	Bias    []float32 // OC elements, or nil
+	// Residual has Y's shape and is added before the activation; nil for none. It may be Y itself.
+	Residual []float32
+	Act      Activation
+	// XStride, YStride and RStride are the elements from one pixel to the next of X, Y and Residual; 0 means C, OC and OC.
+	// With them a convolution reads or writes some channels of a wider image (a Concat or Split that never moves).
+	XStride, YStride, RStride int
+}
+
+// convCols is the columns of one unit.
+const convCols = 128
+
+// pixels per unit: blockRows consecutive output pixels of one image.
+func (c *Conv) layout() (blocks, colBlocks int) {
+	return ceilDiv(c.N*c.OH*c.OW, blockRows), ceilDiv(c.OC/c.Groups, convCols)
+}
+
+// Units implements pool.Task.
+func (c *Conv) Units() int {
+	blocks, colBlocks := c.layout()
+	return blocks * colBlocks * c.Groups
+}
+
+// Nanos implements pool.Task.
+func (c *Conv) Nanos() int { return productNanos(active, c.MACs(), 1, 1) }
+
+// Run implements pool.Task.
+func (c *Conv) Run(lo, hi int) {
+	if c.N*c.OH*c.OW*c.OC == 0 {
+		return
+	}
+	v := c.view()
+	blocks, colBlocks := c.layout()
+	s := getScratch()
+	defer s.free()
+	made := -1
+	for u := lo; u < hi; u++ {
+		// The table of a block serves all of its column blocks, which come one after the other.
+		cb, rest := u%colBlocks, u/colBlocks
+		b, g := rest%blocks, rest/blocks
+		p0 := b * blockRows
+		p1 := min(p0+blockRows, c.N*c.OH*c.OW)
+		if rest != made {
+			v.table(s, p0, p1, g)
+			made = rest
+		}
+		n := c.OC / c.Groups
+		v.block(s, g, p0, p1, cb*convCols, min((cb+1)*convCols, n))
+	}
+}
+
+// convView is a Conv with its defaults resolved.
+type convView struct {
+	*Conv
+	xs, ys, rs int
+	merged     bool // a kernel row is one tap
+	taps, k    int  // taps and channels of one tap
+	ic         int
+}
+
+func (c *Conv) view() convView {
+	v := convView{Conv: c, xs: c.XStride, ys: c.YStride, rs: c.RStride, ic: c.C / c.Groups}
+	if v.xs == 0 {
+		v.xs = c.C
+	}
+	if v.ys == 0 {
+		v.ys = c.OC
+	}
+	if v.rs == 0 {
+		v.rs = c.OC
+	}
+	v.merged = c.Groups == 1 && v.xs == c.C && c.DilationW == 1 && c.KW > 1
+	v.taps, v.k = c.KH*c.KW, v.ic
+	if v.merged {
+		v.taps, v.k = c.KH, c.KW*c.C
+	}
+	pixels := c.N * c.OH * c.OW
+	_ = c.X[(c.N*c.H*c.W-1)*v.xs+c.C-1]
+	_ = c.Y[(pixels-1)*v.ys+c.OC-1]
+	if c.Bias != nil {
+		_ = c.Bias[c.OC-1]
+	}
+	if c.Residual != nil {
+		_ = c.Residual[(pixels-1)*v.rs+c.OC-1]
+	}
+	return v
+}
+
+// table fills s.rows with the pointers of output pixels p0 to p1-1 for group g: [tile][tap][row of tile]. With merged taps,
+// a kernel row that hangs over the image's left or right edge is copied, padded with zeros, to s.f32.
+func (v *convView) table(s *scratch, p0, p1, g int) {
+	rows := grow(&s.rows, ceilDiv(p1-p0, tileRows)*v.taps*tileRows)
+	// The first k elements stay zero; padded kernel rows follow.
+	pad := grow(&s.f32, v.k)
+	clear(pad)
+	if v.merged {
+		pad = grow(&s.f32, v.k*(1+(p1-p0)*v.KH))
+		clear(pad[:v.k])
+	}
+	zero, used := unsafe.Pointer(&pad[0]), v.k
+	ox, oy, img := p0%v.OW, p0/v.OW%v.OH, p0/v.OW/v.OH
+	for p := p0; p < p1; p++ {
+		at := rows[(p-p0)/tileRows*v.taps*tileRows+(p-p0)%tileRows:]
+		iy0, ix0 := oy*v.StrideH-v.PadTop, ox*v.StrideW-v.PadLeft
+		t := 0
+		for kh := range v.KH {
+			iy := iy0 + kh*v.DilationH
+			inside := uint(iy) < uint(v.H)
+			row := (img*v.H + iy) * v.W
+			if v.merged {
+				switch {
+				case !inside || ix0 >= v.W || ix0+v.KW <= 0:
+					at[t] = zero
+				case ix0 >= 0 && ix0+v.KW <= v.W:
+					at[t] = unsafe.Pointer(&v.X[(row+ix0)*v.C])
+				default:
+					dst := pad[used : used+v.k]
+					used += v.k
+					clear(dst)
+					first, last := max(ix0, 0), min(ix0+v.KW, v.W)
+					copy(dst[(first-ix0)*v.C:], v.X[(row+first)*v.C:(row+last)*v.C])
+					at[t] = unsafe.Pointer(&dst[0])
+				}
+				t += tileRows
+				continue
+			}
+			for kw := range v.KW {
+				if ix := ix0 + kw*v.DilationW; inside && uint(ix) < uint(v.W) {
+					at[t] = unsafe.Pointer(&v.X[(row+ix)*v.xs+g*v.ic])
+				} else {
+					at[t] = zero
+				}
+				t += tileRows
+			}
+		}
+		if ox++; ox == v.OW {
+			ox = 0
+			if oy++; oy == v.OH {
+				oy = 0
+				img++
+			}
+		}
+	}
+}
+
+// block computes output pixels p0 to p1-1 and columns n0 to n1-1 of group g from the table of those pixels.
+func (v *convView) block(s *scratch, g, p0, p1, n0, n1 int) {
+	lo, hi, clamped := v.Act.clamp()
+	if !clamped {
+		lo, hi = negInf, posInf
+	}
+	w := v.Weights.groups[g]
+	base := g * (v.OC / v.Groups)
+	a := &s.tile
+	*a = tileArgs{
+		ldc: uintptr(v.ys) * 4, ldr: uintptr(v.rs) * 4, taps: uintptr(v.taps), k: uintptr(v.k) * 4, lo: lo, hi: hi,
+	}
+	for n := n0; n < n1; n += w.panel {
+		panel, width := w.panelAt(n)
+		a.b, a.ldb, a.cols = unsafe.Pointer(unsafe.SliceData(panel)), uintptr(width)*4, uintptr(min(width, n1-n))
+		if v.Bias != nil {
+			a.bias = unsafe.Pointer(&v.Bias[base+n])
+		}
+		for p := p0; p < p1; p += tileRows {
+			a.rows = &s.rows[(p-p0)*v.taps]
+			a.c = unsafe.Pointer(&v.Y[p*v.ys+base+n])
+			if v.Residual != nil {
+				a.residual = unsafe.Pointer(&v.Residual[p*v.rs+base+n])
+			}
+			w.tile(a, min(tileRows, p1-p), width)
+		}
+	}
+	if !clamped {
+		for p := p0; p < p1; p++ {
+			y := v.Y[p*v.ys+base+n0 : p*v.ys+base+n1]
+			v.Act.Apply(y, y)
+		}
+	}
+}

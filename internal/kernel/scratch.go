@@ -1,0 +1,53 @@
+package kernel
+
+import (
+	"sync"
+	"unsafe"
+)
+
+// scratch is the working memory of one call on one goroutine. It grows to what the calls need and is reused.
+type scratch struct {
+	tile tileArgs
+	dw   depthwiseArgs
+	int8 int8Args
+	rows []unsafe.Pointer
+	f32  []float32
+	i32  []int32
+	u8   []uint8
+	// panelInts and panelFloats are the factors of an integer product's columns.
+	panelInts   []int32
+	panelFloats []float32
+}
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+func getScratch() *scratch { return scratches.Get().(*scratch) }
+
+// free gives s back. It drops pointers into the call's tensors so that s does not keep them alive.
+func (s *scratch) free() {
+	clear(s.rows)
+	s.tile = tileArgs{}
+	s.dw = depthwiseArgs{}
+	s.int8 = int8Args{}
+	scratches.Put(s)
+}
+
+// grow returns s with length n, its contents undefined.
+func grow[T any](s *[]T, n int) []T {
+	if cap(*s) < n {
+		*s = make([]T, n)
+	}
+	*s = (*s)[:n]
+	return *s
+}
+
+// alignedFloats allocates n float32 at a cache line's start.
+func alignedFloats(n int) []float32 {
+	const line = 64
+	buf := make([]float32, n+line/4)
+	off := 0
+	if r := uintptr(unsafe.Pointer(unsafe.SliceData(buf))) % line; r != 0 {
+		off = int(line-r) / 4
+	}
+	return buf[off : off+n : off+n]
+}

@@ -1,0 +1,5 @@
+//go:build noasm || (!amd64 && !arm64)
+
+package kernel
+
+func tile(_ ISA, a *tileArgs, rows, width, _ int) { tileGeneric(a, rows, width) }

@@ -1,0 +1,121 @@
+package host
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/cleave-mesh/cleave/internal/tensor"
+	"github.com/cleave-mesh/cleave/split"
+	"github.com/cleave-mesh/cleave/split/engine"
+)
+
+// A stage is timed for clockTime, at least clockMin and at most clockMax times.
+const (
+	clockTime = 60 * time.Millisecond
+	clockMin  = 3
+	clockMax  = 21
+)
+
+// clock warms an executable and returns the usual time of a run on made-up inputs.
+func (h *Host) clock(ctx context.Context, exec engine.Executable, g *split.Graph) (time.Duration, error) {
+	in, err := Sample(g)
+	if err != nil {
+		return 0, err
+	}
+	var times []time.Duration
+	begin := time.Now()
+	for i := 0; i <= clockMax && (len(times) < clockMin || time.Since(begin) < clockTime); i++ {
+		start := time.Now()
+		if _, err := exec.Run(ctx, in); err != nil {
+			return 0, fmt.Errorf("first run: %w", err)
+		}
+		if i > 0 { // the first run is the warm-up
+			times = append(times, time.Since(start))
+		}
+	}
+	return usual(h, times), nil
+}
+
+// usual is what a run takes: the lower quartile on a real machine, which other work disturbs now and then in use as well; the
+// least on an emulated one, whose speed must not depend on what else its host does just now.
+func usual[T cmp.Ordered](h *Host, times []T) T {
+	s := slices.Sorted(slices.Values(times))
+	if h.cfg.Speed != 1 {
+		return s[0]
+	}
+	return s[len(s)/4]
+}
+
+// Sample makes up inputs for g: float tensors hold a smooth pattern in [0, 1], as pictures and activations do, all others
+// zeros, which are valid indices and lengths everywhere.
+func Sample(g *split.Graph) ([]tensor.Value, error) {
+	in := make([]tensor.Value, len(g.Inputs))
+	for i, id := range g.Inputs {
+		v := &g.Values[id]
+		t, err := tensor.New(v.DType, v.Shape)
+		if err != nil {
+			return nil, fmt.Errorf("sample of input %q: %w", v.Name, err)
+		}
+		if v.DType == tensor.Float32 {
+			fill(tensor.Data[float32](t), v.Shape)
+		}
+		in[i] = t
+	}
+	return in, nil
+}
+
+func fill(data []float32, shape tensor.Shape) {
+	width := 1
+	if n := len(shape); n > 0 {
+		width = max(shape[n-1], 1)
+		if width <= 4 && n > 1 { // channels last
+			width *= max(shape[n-2], 1)
+		}
+	}
+	noise := uint32(1)
+	for i := range data {
+		x, y := float64(i%width)/float64(width), float64(i/width)/97
+		noise = noise*1664525 + 1013904223
+		data[i] = float32(0.5 + 0.3*math.Sin(7*x+y) + 0.15*math.Sin(31*x-3*y) + 0.05*float64(noise>>8)/(1<<24) - 0.025)
+	}
+}
+
+// meterSpan is the time over which the load is averaged.
+const meterSpan = 5 * time.Second
+
+// meter is an exponentially decaying share of busy time.
+type meter struct {
+	mu   sync.Mutex
+	load float64   // guarded by mu
+	last time.Time // guarded by mu
+}
+
+func (m *meter) add(begin, end time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.decay(begin)
+	m.load = 1 - (1-m.load)*math.Exp(-float64(end.Sub(begin))/float64(meterSpan))
+	m.last = end
+}
+
+func (m *meter) share(now time.Time) float64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.decay(now)
+	return m.load
+}
+
+// decay lets idle time pass; m.mu is held.
+func (m *meter) decay(now time.Time) {
+	if d := now.Sub(m.last); d > 0 && !m.last.IsZero() {
+		m.load *= math.Exp(-float64(d) / float64(meterSpan))
+	}
+	if now.After(m.last) {
+		m.last = now
+	}
+}

@@ -1,0 +1,65 @@
+package planner
+
+import (
+	"context"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"testing"
+)
+
+// problems is how many random problems each oracle test draws: a few by default, CLEAVE_ORACLE of them in scripts/oracle.sh.
+func problems(t *testing.T, quick int) int {
+	if testing.Short() {
+		quick /= 10
+	}
+	if s := os.Getenv("CLEAVE_ORACLE"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil {
+			t.Fatalf("CLEAVE_ORACLE: %v", err)
+		}
+		return n
+	}
+	return quick
+}
+
+// oracleSlack is the relative difference that the order of a few additions can make.
+const oracleSlack = 1e-9
+
+func near(a, b float64) bool { return math.Abs(a-b) <= oracleSlack*max(1, math.Abs(a), math.Abs(b)) }
+
+func TestSweepAgreesWithBruteForce(t *testing.T) {
+	solved, infeasible := 0, 0
+	for seed := range uint64(problems(t, 600)) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		p := drawProblem(r, drawShape(r))
+		in, err := newInstance(p)
+		var no *InfeasibleError
+		if errors.As(err, &no) {
+			infeasible++
+			continue
+		}
+		if err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		want, ok := bruteForce(in)
+		plan, err := in.sweep(context.Background(), 1<<20)
+		if !ok {
+			if !errors.As(err, &no) {
+				t.Fatalf("seed %d: no plan exists, sweep says %v", seed, err)
+			}
+			infeasible++
+			continue
+		}
+		if err != nil {
+			t.Fatalf("seed %d: brute force finds %v, sweep says %v", seed, want, err)
+		}
+		if !plan.Proof.Optimal || !near(plan.Objective, want) {
+			t.Fatalf("seed %d (%s): brute force finds %v, sweep %v (optimal %v)", seed, p.Objective, want, plan.Objective, plan.Proof.Optimal)
+		}
+		solved++
+	}
+	t.Logf("%d problems solved alike, %d infeasible for both", solved, infeasible)
+}

@@ -1,0 +1,227 @@
+package planner
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Label says what to write for a value that travels: its shape and type, say. Nil stands for the value's name.
+type Label func(ValueID) string
+
+// Render is the plan as text: what it costs and how well that is proven, the stages with the values that go between them, and
+// a timeline.
+func Render(p *Problem, plan *Plan, label Label) string {
+	var b strings.Builder
+	b.WriteString(Summary(p, plan))
+	b.WriteString("\n\n")
+	b.WriteString(Picture(p, plan, label))
+	b.WriteString("\n")
+	b.WriteString(Gantt(p, plan))
+	return b.String()
+}
+
+// Summary is one line: objective, proof.
+func Summary(p *Problem, plan *Plan) string {
+	q := plan.Proof
+	s := fmt.Sprintf("%s %s", p.Objective, formatObjective(p.Objective, plan.Objective))
+	switch {
+	case q.Optimal:
+		s += ", proven optimal"
+	case q.Bound > 0:
+		s += fmt.Sprintf(", at most %.1f %% above the best possible (bound %s)", 100*gapOver(plan), formatObjective(p.Objective, q.Bound))
+	default:
+		s += ", no bound"
+	}
+	return s + fmt.Sprintf(" [%s, %s, %d steps]", q.Solver, round(q.Elapsed), q.Explored)
+}
+
+// gapOver is how far the objective lies above the bound, relative to the bound.
+func gapOver(plan *Plan) float64 { return plan.Objective/plan.Proof.Bound - 1 }
+
+func formatObjective(o Objective, v float64) string {
+	switch o {
+	case Latency, Throughput:
+		return round(seconds(v)).String()
+	case Energy:
+		return fmt.Sprintf("%.4g J", v)
+	default:
+		return fmt.Sprintf("%.4g", v)
+	}
+}
+
+// round keeps four figures or so.
+func round(d time.Duration) time.Duration {
+	for unit := time.Duration(1); unit < time.Hour; unit *= 10 {
+		if d < 10_000*unit {
+			return d.Round(unit)
+		}
+	}
+	return d.Round(time.Second)
+}
+
+// Picture draws the stages top to bottom in the order in which they run, each value that travels above the stage it goes to.
+func Picture(p *Problem, plan *Plan, label Label) string {
+	if label == nil {
+		label = func(v ValueID) string { return p.Values[v].Name }
+	}
+	var b strings.Builder
+	arrived := map[Hop]bool{}
+	for k, s := range plan.Stages {
+		for _, t := range plan.Transfers {
+			if t.To == s.Node && !arrived[Hop{t.Value, t.To}] && reads(p, s, t.Value) {
+				arrived[Hop{t.Value, t.To}] = true
+				writeHop(&b, p, t, label)
+			}
+		}
+		title := fmt.Sprintf(" %d  %s ", k+1, p.Nodes[s.Node].Name)
+		lines := []string{
+			fmt.Sprintf("%s  %s", count(len(s.Pieces), "piece"), span(p, s)),
+			fmt.Sprintf("%s to %s", round(s.Start), round(s.End)),
+		}
+		writeBox(&b, title, lines)
+	}
+	for _, t := range plan.Transfers {
+		if !arrived[Hop{t.Value, t.To}] {
+			writeHop(&b, p, t, label)
+		}
+	}
+	fmt.Fprintf(&b, "   answer at %s after %s\n", p.Nodes[p.Sink].Name, round(plan.Cost.Latency))
+	return b.String()
+}
+
+func reads(p *Problem, s Stage, v ValueID) bool {
+	return slices.ContainsFunc(p.Values[v].Consumers, func(c PieceID) bool { return slices.Contains(s.Pieces, c) })
+}
+
+func span(p *Problem, s Stage) string {
+	first, last := p.Pieces[s.Pieces[0]].Name, p.Pieces[s.Pieces[len(s.Pieces)-1]].Name
+	if len(s.Pieces) == 1 {
+		return first
+	}
+	return first + " … " + last
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+func writeHop(b *strings.Builder, p *Problem, t Transfer, label Label) {
+	c := p.Values[t.Value].Codings[t.Coding]
+	fmt.Fprintf(b, "   │ %s  %s  %s\n   │ %s ─▶ %s  %s to %s\n   ▼\n", label(t.Value), c.Codec, bytesText(c.Bytes),
+		p.Nodes[t.From].Name, p.Nodes[t.To].Name, round(t.Start), round(t.End))
+}
+
+func writeBox(b *strings.Builder, title string, lines []string) {
+	width := utf8.RuneCountInString(title)
+	for _, l := range lines {
+		width = max(width, utf8.RuneCountInString(l)+2)
+	}
+	fmt.Fprintf(b, "┌─%s%s┐\n", title, strings.Repeat("─", width-utf8.RuneCountInString(title)))
+	for _, l := range lines {
+		fmt.Fprintf(b, "│ %s%s│\n", l, strings.Repeat(" ", width-utf8.RuneCountInString(l)))
+	}
+	fmt.Fprintf(b, "└%s┘\n", strings.Repeat("─", width+1))
+}
+
+// bytesText writes a size in binary units.
+func bytesText(n int64) string {
+	v, unit := float64(n), "B"
+	for _, u := range []string{"KiB", "MiB", "GiB"} {
+		if v < 1024 {
+			break
+		}
+		v, unit = v/1024, u
+	}
+	if unit == "B" {
+		return fmt.Sprintf("%d B", n)
+	}
+	return fmt.Sprintf("%.1f %s", v, unit)
+}
+
+// ganttWidth is the number of columns of a timeline.
+const ganttWidth = 64
+
+// bar is one interval of a row of the timeline.
+type bar struct {
+	from, to time.Duration
+	text     string
+}
+
+// row is a node's or a link's line on the timeline.
+type row struct {
+	name string
+	link bool
+	bars []bar
+}
+
+// rows are the nodes that compute, then the links that carry, each with what it does when.
+func rows(p *Problem, plan *Plan) []row {
+	nodes, links := make([]row, len(p.Nodes)), map[[2]NodeID]*row{}
+	for k, s := range plan.Stages {
+		nodes[s.Node].bars = append(nodes[s.Node].bars, bar{s.Start, s.End, fmt.Sprint(k + 1)})
+	}
+	var out []row
+	for n := range nodes {
+		nodes[n].name = p.Nodes[n].Name
+		if len(nodes[n].bars) > 0 {
+			out = append(out, nodes[n])
+		}
+	}
+	var order [][2]NodeID
+	for _, t := range plan.Transfers {
+		key := [2]NodeID{t.From, t.To}
+		if links[key] == nil {
+			links[key] = &row{name: p.Nodes[t.From].Name + "→" + p.Nodes[t.To].Name, link: true}
+			order = append(order, key)
+		}
+		links[key].bars = append(links[key].bars, bar{t.Start, t.End, p.Values[t.Value].Name})
+	}
+	slices.SortFunc(order, func(a, b [2]NodeID) int { return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1])) })
+	for _, key := range order {
+		out = append(out, *links[key])
+	}
+	return out
+}
+
+// Gantt draws the timeline: a row per node that computes and per link that carries, time from left to right.
+func Gantt(p *Problem, plan *Plan) string {
+	all := rows(p, plan)
+	end, width := plan.Cost.Latency, 0
+	for _, r := range all {
+		width = max(width, utf8.RuneCountInString(r.name))
+	}
+	if end <= 0 {
+		return ""
+	}
+	column := func(d time.Duration) int { return min(ganttWidth, int(float64(d)/float64(end)*ganttWidth+0.5)) }
+	var b strings.Builder
+	for _, r := range all {
+		cells := []rune(strings.Repeat("·", ganttWidth))
+		for _, x := range r.bars {
+			from, to := column(x.from), column(x.to)
+			if to == from && to < ganttWidth {
+				to++
+			}
+			for c := from; c < to; c++ {
+				cells[c] = '█'
+				if r.link {
+					cells[c] = '▒'
+				}
+			}
+			if !r.link && to-from > len(x.text) {
+				copy(cells[from:], []rune(x.text))
+			}
+		}
+		fmt.Fprintf(&b, "%s%s  %s\n", strings.Repeat(" ", width-utf8.RuneCountInString(r.name)), r.name, string(cells))
+	}
+	last := round(end).String()
+	fmt.Fprintf(&b, "%s  0%s%s\n", strings.Repeat(" ", width), strings.Repeat(" ", max(1, ganttWidth-1-len(last))), last)
+	return b.String()
+}

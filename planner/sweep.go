@@ -1,0 +1,113 @@
+package planner
+
+import (
+	"context"
+	"math"
+	"time"
+)
+
+var inf = math.Inf(1)
+
+// defaultWidth is the most labels that a sweep keeps per step when nothing else is asked for.
+const defaultWidth = 1 << 12
+
+// sweep finds a best placement by dynamic programming over the problem's order, with dominance.
+//
+// A label is what the first i pieces leave behind: where and when each value is that later pieces need, when each node and link
+// is free, and the sums under limits. Of two labels whose live values were made on the same nodes, one that is nowhere later
+// and nowhere larger replaces the other; a label whose lower bound reaches the incumbent is dropped. At a cut vertex of the
+// graph all labels of a node collapse to one, so blocks between cut vertices are solved apart without being looked for. Passes
+// of growing width follow each other. One in which no label had to be dropped for width is exact; otherwise the least bound of
+// a dropped label is a bound on every plan. Worst case nodes^width-of-the-graph labels per step.
+func (in *instance) sweep(ctx context.Context, maxWidth int) (*Plan, error) {
+	begin := time.Now()
+	s := newSweep(ctx, in)
+	s.best, s.fallback = in.incumbent()
+	bound, exact := s.rootBound(), false
+	for width := 16; ; width *= 8 {
+		b, done := s.pass(min(width, maxWidth))
+		bound = max(bound, b)
+		if exact = done; exact || width >= maxWidth || ctx.Err() != nil || s.closed(bound) {
+			break
+		}
+	}
+	if s.best == nil {
+		return nil, in.whyInfeasible(ctx, s.fallback)
+	}
+	if exact {
+		bound = s.best.Objective
+	}
+	return in.prove(s.best, Proof{
+		Solver: "sweep", Bound: min(bound, s.best.Objective), Elapsed: time.Since(begin), Explored: s.explored,
+		Claim: "dynamic programming over the pieces in order, with dominance and lower bounds: optimal when no label was dropped for width",
+	}), nil
+}
+
+// closed reports whether the incumbent meets the bound.
+func (s *sweep) closed(bound float64) bool {
+	return s.best != nil && s.best.Objective <= bound*(1+proofSlack)
+}
+
+// proofSlack is the relative difference below which a bound and an objective are the same sum in another order.
+const proofSlack = 1e-9
+
+// prove completes a plan's proof: gap and optimality follow from the bound.
+func (in *instance) prove(plan *Plan, proof Proof) *Plan {
+	if proof.Bound >= plan.Objective*(1-proofSlack) {
+		proof.Bound, proof.Optimal = plan.Objective, true
+	} else {
+		proof.Gap = (plan.Objective - proof.Bound) / plan.Objective
+	}
+	plan.Proof = proof
+	return plan
+}
+
+// sweep is the state of one solve.
+type sweep struct {
+	ctx      context.Context
+	in       *instance
+	options  *optionTable
+	tails    []float64 // [piece*nodes+node]
+	steps    []layout  // before piece i; one more for the end
+	best     *Plan
+	fallback error // why the last candidate was not feasible
+	explored int
+	dims     dimensions
+	lightest []float64
+	shares   []float64 // weights of nodes in the load bound
+	cur, nxt *layer
+	rests    []float64
+	room     []float64
+	reach    []float64
+}
+
+func newSweep(ctx context.Context, in *instance) *sweep {
+	s := &sweep{ctx: ctx, in: in, options: newOptionTable(in)}
+	s.dims = dimensionsOf(in)
+	s.tails = s.tailTable()
+	s.layouts()
+	s.loadBound()
+	return s
+}
+
+// incumbent is the best of the plans that need no search: everything on one node, and every two-node prefix cut.
+func (in *instance) incumbent() (*Plan, error) {
+	var best *Plan
+	var why error
+	try := func(place []NodeID) {
+		plan, err := in.evaluate(place, nil)
+		if err != nil {
+			why = err
+		} else if best == nil || plan.Objective < best.Objective {
+			best = plan
+		}
+	}
+	place := make([]NodeID, in.pieces)
+	for n := range in.nodes {
+		for i := range place {
+			place[i] = NodeID(n)
+		}
+		try(place)
+	}
+	return best, why
+}

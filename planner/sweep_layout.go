@@ -1,0 +1,223 @@
+package planner
+
+import (
+	"math"
+	"slices"
+)
+
+// dimensions says which quantities a label must carry for this problem.
+type dimensions struct {
+	time, period, energy, price, loss bool
+	memory                            []bool
+}
+
+func dimensionsOf(in *instance) dimensions {
+	l, o := in.p.Limits, in.p.Objective
+	d := dimensions{
+		time: o == Latency || l.Latency > 0, period: o == Throughput || l.Period > 0,
+		energy: o == Energy || l.Energy > 0, price: o == Price || l.Price > 0, loss: l.Loss > 0,
+		memory: make([]bool, in.nodes),
+	}
+	var weights, work int64
+	for i := range in.p.Pieces {
+		weights += in.p.Pieces[i].Weights
+		work = max(work, in.p.Pieces[i].Work)
+	}
+	for n := range in.nodes {
+		have := in.p.Nodes[n].Memory
+		d.memory[n] = have > 0 && weights+work > have
+	}
+	return d
+}
+
+// layout says where in a label's vector each quantity stands before one step, and which values are live there.
+type layout struct {
+	live    []ValueID // made or given before, needed at or after this piece
+	index   map[ValueID]int
+	classes []int // classes with pieces both before and after
+	// frontier are the pieces to come with a live input, or with none at all; minimal those of them that wait for nothing else.
+	frontier, minimal []int
+	ready             int // L*nodes times
+	free, link        int
+	latency           int
+	busy, wires       int
+	energy, price     int
+	loss              int
+	weights, work     int
+	size              int
+}
+
+// layouts prepares one layout per step.
+func (s *sweep) layouts() {
+	in := s.in
+	last := make([]int, len(in.p.Values))
+	for v := range in.p.Values {
+		last[v] = -1
+		if c := in.p.Values[v].Consumers; len(c) > 0 {
+			last[v] = int(c[len(c)-1])
+		}
+	}
+	first, final := map[int]int{}, map[int]int{}
+	for i := range in.pieces {
+		if c := in.p.Pieces[i].Class; c != 0 {
+			if _, ok := first[c]; !ok {
+				first[c] = i
+			}
+			final[c] = i
+		}
+	}
+	var live []ValueID
+	for v := range in.p.Values {
+		if in.p.Values[v].Producer == External && last[v] >= 0 {
+			live = append(live, ValueID(v))
+		}
+	}
+	orphans := []int{}
+	for i := range in.pieces {
+		if len(in.p.Pieces[i].In) == 0 {
+			orphans = append(orphans, i)
+		}
+	}
+	s.steps = make([]layout, in.pieces+1)
+	for i := range s.steps {
+		if i > 0 {
+			for _, v := range in.p.Pieces[i-1].Out {
+				live = append(live, v)
+			}
+		}
+		live = slices.DeleteFunc(slices.Clone(live), func(v ValueID) bool { return last[v] < i })
+		y := &s.steps[i]
+		y.live, y.index = live, map[ValueID]int{}
+		for k, v := range live {
+			y.index[v] = k
+		}
+		for c, f := range first {
+			if f < i && final[c] >= i {
+				y.classes = append(y.classes, c)
+			}
+		}
+		slices.Sort(y.classes)
+		s.frontierOf(y, i, orphans)
+		s.place(y)
+	}
+}
+
+func (s *sweep) frontierOf(y *layout, i int, orphans []int) {
+	in := s.in
+	seen := map[int]bool{}
+	for _, v := range y.live {
+		for _, c := range in.p.Values[v].Consumers {
+			if int(c) >= i && !seen[int(c)] {
+				seen[int(c)] = true
+				y.frontier = append(y.frontier, int(c))
+			}
+		}
+	}
+	for _, c := range orphans {
+		if c >= i {
+			y.frontier = append(y.frontier, c)
+		}
+	}
+	for _, c := range y.frontier {
+		if !slices.ContainsFunc(in.p.Pieces[c].In, func(v ValueID) bool { return int(in.p.Values[v].Producer) >= i }) {
+			y.minimal = append(y.minimal, c)
+		}
+	}
+}
+
+// place assigns offsets.
+func (s *sweep) place(y *layout) {
+	n, at := s.in.nodes, 0
+	take := func(on bool, size int) int {
+		if !on {
+			return -1
+		}
+		at += size
+		return at - size
+	}
+	y.ready = take(true, len(y.live)*n)
+	y.free = take(s.dims.time, n)
+	y.link = take(s.dims.time, n*n)
+	y.latency = take(s.dims.time, 1)
+	y.busy = take(s.dims.period, n)
+	y.wires = take(s.dims.period, n*n)
+	y.energy = take(s.dims.energy, 1)
+	y.price = take(s.dims.price, 1)
+	y.loss = take(s.dims.loss, 1)
+	mem := slices.Contains(s.dims.memory, true)
+	y.weights = take(mem, n)
+	y.work = take(mem, n)
+	y.size = at
+}
+
+// tailTable is, per piece and node, the least seconds from the piece's start there to the answer, along any one path: later
+// pieces on their best nodes, hops under their fastest codings, no queues.
+func (s *sweep) tailTable() []float64 {
+	in := s.in
+	tails := make([]float64, in.pieces*in.nodes)
+	for i := in.pieces - 1; i >= 0; i-- {
+		for n := range in.nodes {
+			most := 0.0
+			for _, v := range in.p.Pieces[i].Out {
+				most = max(most, s.tailOf(tails, v, NodeID(n)))
+			}
+			tails[i*in.nodes+n] = in.run[i*in.nodes+n] + most
+		}
+	}
+	return tails
+}
+
+// tailOf is the least seconds from value v being ready at node n to the answer.
+func (s *sweep) tailOf(tails []float64, v ValueID, n NodeID) float64 {
+	in, most := s.in, 0.0
+	if in.p.Values[v].Output && n != in.p.Sink {
+		most = s.options.least[s.options.row(v, n, in.p.Sink)]
+	}
+	for _, c := range in.p.Values[v].Consumers {
+		least := inf
+		for b := range in.nodes {
+			t := tails[int(c)*in.nodes+b]
+			if NodeID(b) != n {
+				t += s.options.least[s.options.row(v, n, NodeID(b))]
+			}
+			least = min(least, t)
+		}
+		most = max(most, least)
+	}
+	return most
+}
+
+// loadBound prepares the bound by work: shares are weights of nodes that sum to 1, lightest[i] the least weighted seconds of
+// the pieces from i on. Whatever the placement, the busiest node is busy for at least the weighted mean.
+func (s *sweep) loadBound() {
+	in := s.in
+	s.shares = make([]float64, in.nodes)
+	total := 0.0
+	for n := range in.nodes {
+		sum := 0.0
+		for i := range in.pieces {
+			if t := in.run[i*in.nodes+n]; !math.IsInf(t, 1) {
+				sum += t
+			}
+		}
+		if sum > 0 {
+			s.shares[n] = 1 / sum
+		}
+		total += s.shares[n]
+	}
+	for n := range s.shares {
+		if total > 0 {
+			s.shares[n] /= total
+		}
+	}
+	s.lightest = make([]float64, in.pieces+1)
+	for i := in.pieces - 1; i >= 0; i-- {
+		least := inf
+		for n := range in.nodes {
+			if t := in.run[i*in.nodes+n]; !math.IsInf(t, 1) {
+				least = min(least, s.shares[n]*t)
+			}
+		}
+		s.lightest[i] = s.lightest[i+1] + least
+	}
+}

@@ -1,0 +1,455 @@
+package planner
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+// trail remembers how a label came to be.
+type trail struct {
+	before *trail
+	node   NodeID
+	picks  []pick
+}
+
+// pick is a hop that does not use its best coding.
+type pick struct {
+	hop    Hop
+	coding int
+}
+
+// label is a partial placement. vec and key are slices of its layer's arenas.
+type label struct {
+	vec   []float64
+	key   []byte // origin of each live value, then the node of each open class
+	bound float64
+	trail *trail
+}
+
+// layer is the labels before one step.
+type layer struct {
+	labels []label
+	vecs   []float64
+	keys   []byte
+}
+
+func (l *layer) reset() {
+	l.labels, l.vecs, l.keys = l.labels[:0], l.vecs[:0], l.keys[:0]
+}
+
+// grow takes zeroed room for one more label's vector and key.
+func (l *layer) grow(size, key int) ([]float64, []byte) {
+	if len(l.vecs)+size > cap(l.vecs) {
+		l.vecs = make([]float64, 0, max(1<<14, 2*cap(l.vecs), size))
+	}
+	if len(l.keys)+key > cap(l.keys) {
+		l.keys = make([]byte, 0, max(1<<12, 2*cap(l.keys), key))
+	}
+	v, k := len(l.vecs), len(l.keys)
+	l.vecs, l.keys = l.vecs[:v+size], l.keys[:k+key]
+	return l.vecs[v : v+size : v+size], l.keys[k : k+key : k+key]
+}
+
+// pass sweeps once over the pieces and keeps at most width labels per step. It returns a lower bound on every plan, and whether
+// the pass was exact.
+func (s *sweep) pass(width int) (float64, bool) {
+	if s.cur == nil {
+		s.cur, s.nxt = &layer{}, &layer{}
+	}
+	bound, exact := inf, true
+	s.cur.reset()
+	s.seed()
+	for i := range s.in.pieces {
+		if s.ctx.Err() != nil {
+			return s.rootBound(), false
+		}
+		s.nxt.reset()
+		for k := range s.cur.labels {
+			s.expand(i, &s.cur.labels[k])
+		}
+		s.cur, s.nxt = s.nxt, s.cur
+		s.dominate(i + 1)
+		if len(s.cur.labels) > width {
+			exact = false
+			bound = min(bound, s.cur.labels[width].bound)
+			s.cur.labels = s.cur.labels[:width]
+		}
+	}
+	for k := range s.cur.labels {
+		s.finish(&s.cur.labels[k])
+	}
+	if s.best != nil {
+		bound = min(bound, s.best.Objective)
+	}
+	return bound, exact
+}
+
+// seed makes the one label before the first piece.
+func (s *sweep) seed() {
+	in, y := s.in, &s.steps[0]
+	vec, key := s.cur.grow(y.size, len(y.live)+len(y.classes))
+	for k := range vec {
+		vec[k] = 0
+	}
+	for k, v := range y.live {
+		for n := range in.nodes {
+			vec[y.ready+k*in.nodes+n] = inf
+		}
+		for _, n := range in.at(v) {
+			vec[y.ready+k*in.nodes+int(n)] = 0
+		}
+		key[k] = 0
+	}
+	root := label{vec: vec, key: key}
+	// Inputs that are outputs too go to the sink at once, in the order of values.
+	var todo []delivery
+	for v := range in.p.Values {
+		if val := &in.p.Values[v]; val.Producer == External && val.Output && !slices.Contains(in.at(ValueID(v)), in.p.Sink) {
+			todo = append(todo, delivery{ValueID(v), 0, in.p.Sink})
+		}
+	}
+	if len(todo) == 0 {
+		s.cur.labels = append(s.cur.labels, root)
+		return
+	}
+	s.combine(todo, func(chosen []option) {
+		v, k := s.cur.grow(y.size, len(key))
+		copy(v, vec)
+		copy(k, key)
+		l := label{vec: v, key: k, trail: &trail{node: -1, picks: s.picks(todo, chosen)}}
+		for j, o := range chosen {
+			s.carry(y, &l, todo[j], o)
+		}
+		s.cur.labels = append(s.cur.labels, l)
+	})
+}
+
+// delivery is a hop that has to be made.
+type delivery struct {
+	value      ValueID
+	origin, to NodeID
+}
+
+// combine calls f with every combination of options of the deliveries, or never when one has none.
+func (s *sweep) combine(todo []delivery, f func([]option)) {
+	chosen := make([]option, len(todo))
+	var rec func(int)
+	rec = func(k int) {
+		if k == len(todo) {
+			f(chosen)
+			return
+		}
+		d := todo[k]
+		for _, o := range s.options.rows[s.options.row(d.value, d.origin, d.to)] {
+			chosen[k] = o
+			rec(k + 1)
+		}
+	}
+	rec(0)
+}
+
+// expand places piece i on every node that may run it.
+func (s *sweep) expand(i int, l *label) {
+	in, y, z := s.in, &s.steps[i], &s.steps[i+1]
+	piece := &in.p.Pieces[i]
+	only := NodeID(-1)
+	if piece.Class != 0 {
+		if k := slices.Index(y.classes, piece.Class); k >= 0 {
+			only = NodeID(l.key[len(y.live)+k])
+		}
+	}
+	var todo []delivery
+	for n := range in.nodes {
+		if math.IsInf(in.run[i*in.nodes+n], 1) || (only >= 0 && NodeID(n) != only) {
+			continue
+		}
+		todo = todo[:0]
+		for _, v := range piece.In {
+			k := y.index[v]
+			if math.IsInf(l.vec[y.ready+k*in.nodes+n], 1) {
+				todo = append(todo, delivery{v, NodeID(l.key[k]), NodeID(n)})
+			}
+		}
+		inputs := len(todo)
+		if NodeID(n) != in.p.Sink {
+			for _, v := range piece.Out {
+				if in.p.Values[v].Output {
+					todo = append(todo, delivery{v, NodeID(n), in.p.Sink})
+				}
+			}
+		}
+		if len(todo) == 0 {
+			s.step(i, y, z, l, NodeID(n), nil, nil, 0)
+			continue
+		}
+		s.combine(todo, func(chosen []option) { s.step(i, y, z, l, NodeID(n), todo, chosen, inputs) })
+	}
+}
+
+// step appends the label that l becomes when piece i runs on node n after the given deliveries; the first `inputs` of them
+// bring its inputs, the others take its outputs to the sink.
+func (s *sweep) step(i int, y, z *layout, l *label, n NodeID, todo []delivery, chosen []option, inputs int) {
+	s.explored++
+	scratch := label{vec: s.scratch(y.size), key: l.key}
+	copy(scratch.vec, l.vec)
+	for k := range inputs {
+		s.carry(y, &scratch, todo[k], chosen[k])
+	}
+	vec, key := s.nxt.grow(z.size, len(z.live)+len(z.classes))
+	s.transfer(i, y, z, &scratch, n, vec, key)
+	child := label{vec: vec, key: key}
+	s.run(i, y, z, &scratch, n, &child)
+	for k := inputs; k < len(todo); k++ {
+		s.carryNew(z, &child, todo[k], chosen[k])
+	}
+	if !s.allowed(z, &child) {
+		s.shrink(z.size, len(key))
+		return
+	}
+	s.clamp(i+1, z, &child)
+	child.bound = max(l.bound, s.boundOf(i+1, z, &child))
+	if s.best != nil && child.bound >= s.best.Objective*(1-1e-13) {
+		s.shrink(z.size, len(key))
+		return
+	}
+	child.trail = &trail{before: l.trail, node: n, picks: s.picks(todo, chosen)}
+	s.nxt.labels = append(s.nxt.labels, child)
+}
+
+// picks are the hops among the deliveries that do not use their best coding.
+func (s *sweep) picks(todo []delivery, chosen []option) []pick {
+	var out []pick
+	for k, o := range chosen {
+		d := todo[k]
+		if best := s.options.rows[s.options.row(d.value, d.origin, d.to)]; o.hop.coding != best[0].hop.coding {
+			out = append(out, pick{Hop{d.value, d.to}, o.hop.coding})
+		}
+	}
+	return out
+}
+
+func (s *sweep) shrink(size, key int) {
+	s.nxt.vecs = s.nxt.vecs[:len(s.nxt.vecs)-size]
+	s.nxt.keys = s.nxt.keys[:len(s.nxt.keys)-key]
+}
+
+func (s *sweep) scratch(size int) []float64 {
+	if cap(s.room) < size {
+		s.room = make([]float64, 2*size)
+	}
+	return s.room[:size]
+}
+
+// carry moves a live value over one hop.
+func (s *sweep) carry(y *layout, l *label, d delivery, o option) {
+	in := s.in
+	at := 0.0
+	k, live := y.index[d.value]
+	if live {
+		at = l.vec[y.ready+k*in.nodes+int(o.from)]
+	}
+	arrival := s.charge(y, l, o, d.to, at)
+	if live {
+		l.vec[y.ready+k*in.nodes+int(d.to)] = arrival
+	}
+	if y.latency >= 0 && in.p.Values[d.value].Output && d.to == in.p.Sink {
+		l.vec[y.latency] = max(l.vec[y.latency], arrival)
+	}
+}
+
+// carryNew takes an output that was just made to the sink; when it is live its origin holds the time, else the producer's node
+// is free at that time.
+func (s *sweep) carryNew(z *layout, l *label, d delivery, o option) {
+	in := s.in
+	if _, live := z.index[d.value]; live {
+		s.carry(z, l, d, o)
+		return
+	}
+	at := 0.0
+	if z.free >= 0 {
+		at = l.vec[z.free+int(d.origin)]
+	}
+	arrival := s.charge(z, l, o, in.p.Sink, at)
+	if z.latency >= 0 {
+		l.vec[z.latency] = max(l.vec[z.latency], arrival)
+	}
+}
+
+// charge books a hop that starts at the given time and returns its arrival.
+func (s *sweep) charge(y *layout, l *label, o option, to NodeID, at float64) float64 {
+	w, link := &o.hop, int(o.from)*s.in.nodes+int(to)
+	arrival := 0.0
+	if y.link >= 0 {
+		depart := max(at+w.encode, l.vec[y.link+link])
+		l.vec[y.link+link] = depart + w.wire
+		arrival = depart + w.wire + w.delay + w.decode
+	}
+	if y.busy >= 0 {
+		l.vec[y.busy+int(o.from)] += w.encode
+		l.vec[y.busy+int(to)] += w.decode
+		l.vec[y.wires+link] += w.wire
+	}
+	if y.energy >= 0 {
+		l.vec[y.energy] += w.joules
+	}
+	if y.price >= 0 {
+		l.vec[y.price] += w.price
+	}
+	if y.loss >= 0 {
+		l.vec[y.loss] += w.loss
+	}
+	return arrival
+}
+
+// transfer copies what stays from layout y to z.
+func (s *sweep) transfer(i int, y, z *layout, l *label, n NodeID, vec []float64, key []byte) {
+	m := s.in.nodes
+	for k, v := range z.live {
+		if j, ok := y.index[v]; ok {
+			copy(vec[z.ready+k*m:z.ready+(k+1)*m], l.vec[y.ready+j*m:y.ready+(j+1)*m])
+			key[k] = l.key[j]
+			continue
+		}
+		for b := range m {
+			vec[z.ready+k*m+b] = inf
+		}
+		key[k] = byte(n)
+	}
+	for k, c := range z.classes {
+		if j := slices.Index(y.classes, c); j >= 0 {
+			key[len(z.live)+k] = l.key[len(y.live)+j]
+		} else {
+			key[len(z.live)+k] = byte(n)
+		}
+	}
+	// The rest of a vector has the same order and size in both layouts.
+	copy(vec[len(z.live)*m:], l.vec[len(y.live)*m:])
+}
+
+// run books piece i on node n.
+func (s *sweep) run(i int, y, z *layout, l *label, n NodeID, child *label) {
+	in, piece := s.in, &s.in.p.Pieces[i]
+	k := i*in.nodes + int(n)
+	end := 0.0
+	if z.free >= 0 {
+		start := child.vec[z.free+int(n)]
+		for _, v := range piece.In {
+			start = max(start, l.vec[y.ready+y.index[v]*in.nodes+int(n)])
+		}
+		end = start + in.run[k]
+		child.vec[z.free+int(n)] = end
+		child.vec[z.latency] = max(child.vec[z.latency], end)
+	}
+	for _, v := range piece.Out {
+		if j, ok := z.index[v]; ok {
+			child.vec[z.ready+j*in.nodes+int(n)] = end
+		}
+	}
+	if z.busy >= 0 {
+		child.vec[z.busy+int(n)] += in.run[k]
+	}
+	if z.energy >= 0 {
+		child.vec[z.energy] += in.joules[k]
+	}
+	if z.price >= 0 {
+		child.vec[z.price] += in.price[k]
+	}
+	if z.weights >= 0 {
+		child.vec[z.weights+int(n)] += float64(piece.Weights)
+		child.vec[z.work+int(n)] = max(child.vec[z.work+int(n)], float64(piece.Work))
+	}
+}
+
+// allowed reports whether the label can still meet every limit.
+func (s *sweep) allowed(z *layout, l *label) bool {
+	in, lim := s.in, s.in.p.Limits
+	if z.weights >= 0 {
+		for n := range in.nodes {
+			if s.dims.memory[n] && l.vec[z.weights+n]+l.vec[z.work+n] > float64(in.p.Nodes[n].Memory) {
+				return false
+			}
+		}
+	}
+	within := func(at int, limit float64) bool { return limit == 0 || at < 0 || l.vec[at] <= limit*(1+limitSlack) }
+	if !within(z.energy, lim.Energy) || !within(z.price, lim.Price) || !within(z.loss, lim.Loss) || !within(z.latency, lim.Latency.Seconds()) {
+		return false
+	}
+	if lim.Period > 0 {
+		for k := range in.nodes * (in.nodes + 1) {
+			if !within(z.busy+k, lim.Period.Seconds()) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// finish turns a label of the last step into the incumbent when it is better.
+func (s *sweep) finish(l *label) {
+	if s.best != nil && l.bound >= s.best.Objective*(1-1e-13) {
+		return
+	}
+	place := make([]NodeID, s.in.pieces)
+	var codings Codings
+	i := s.in.pieces - 1
+	for t := l.trail; t != nil; t = t.before {
+		for _, p := range t.picks {
+			if codings == nil {
+				codings = Codings{}
+			}
+			codings[p.hop] = p.coding
+		}
+		if i >= 0 {
+			place[i] = t.node
+		}
+		i--
+	}
+	plan, err := s.in.evaluate(place, codings)
+	if err != nil {
+		s.fallback = err
+		return
+	}
+	if s.best == nil || plan.Objective < s.best.Objective {
+		s.best = plan
+	}
+}
+
+// dominate sorts the layer by bound and drops every label that another one of the same key beats or equals in all.
+func (s *sweep) dominate(i int) {
+	y := &s.steps[i]
+	slices.SortFunc(s.cur.labels, func(a, b label) int { return cmp.Compare(a.bound, b.bound) })
+	groups := map[string][]int{}
+	kept := s.cur.labels[:0]
+	for _, l := range s.cur.labels {
+		g := groups[string(l.key)]
+		beaten := false
+		for _, k := range g {
+			if covers(kept[k].vec[:y.size], l.vec[:y.size]) {
+				beaten = true
+				break
+			}
+		}
+		if beaten {
+			continue
+		}
+		if len(g) < maxRivals {
+			groups[string(l.key)] = append(g, len(kept))
+		}
+		kept = append(kept, l)
+	}
+	s.cur.labels = kept
+}
+
+// maxRivals is with how many labels of its key one is compared at most; fewer comparisons only keep more labels.
+const maxRivals = 256
+
+// covers reports whether a is nowhere larger than b.
+func covers(a, b []float64) bool {
+	for k := range a {
+		if a[k] > b[k] {
+			return false
+		}
+	}
+	return true
+}

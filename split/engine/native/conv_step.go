@@ -1,0 +1,88 @@
+package native
+
+import (
+	"github.com/cleave-mesh/cleave/internal/kernel"
+	"github.com/cleave-mesh/cleave/internal/kernel/pool"
+	"github.com/cleave-mesh/cleave/internal/tensor"
+	"github.com/cleave-mesh/cleave/split"
+)
+
+// conv appends a convolution with its epilogue: depthwise, or an indirect product.
+func (c *compiler) conv(gr *split.Group) bool {
+	op := &c.g.Ops[gr.Ops[0]]
+	x := op.Inputs[0]
+	n, ch, h, w, ok := c.image(x)
+	weights := c.constant(op.Inputs[1])
+	if !ok || weights == nil || weights.DType() != tensor.Float32 {
+		return false
+	}
+	e, ok := c.epilogue(gr, 1)
+	if !ok {
+		return false
+	}
+	if b := op.Input(2); b != split.None {
+		t := c.constant(b)
+		if t == nil || e.bias != nil && t.Len() != len(e.bias) {
+			return false
+		}
+		bias := tensor.Data[float32](t)
+		if e.bias != nil {
+			bias = append([]float32{}, bias...)
+			kernel.Add(bias, bias, e.bias)
+		}
+		e.bias = bias
+	}
+	cl := call{op: op, opset: c.g.Opset[op.Domain]}
+	win, out, err := cl.convWindow(c.p.slots[x].shape, weights.Shape())
+	if err != nil || !out.Equal(c.p.slots[e.out].shape) {
+		return false
+	}
+	s := win.convShape(n, ch, h, w, out[1])
+	s.Groups = cl.attrInt("group", 1)
+	step := &convStep{x: c.toCL(x), residual: -1}
+	if e.residual != split.None {
+		step.residual = c.toCL(e.residual)
+	}
+	step.y = c.outCL(e.out)
+	if s.Groups == ch && s.OC == ch && ch > 1 {
+		step.depthwise = &kernel.Depthwise{ConvShape: s, Weights: c.e.packs.depthwise(weights, s), Bias: e.bias, Act: e.act}
+	} else {
+		step.dense = &kernel.Conv{ConvShape: s, Weights: c.e.packs.conv(weights, s), Bias: e.bias, Act: e.act}
+	}
+	c.add(step, stepIO{reads: []int{step.x, step.residual}, writes: []int{step.y}})
+	return true
+}
+
+// convShape is the window in the form that kernels take; one spatial dimension becomes a row.
+func (w *window) convShape(n, ch, h, wd, oc int) kernel.ConvShape {
+	s := kernel.ConvShape{N: n, H: h, W: wd, C: ch, OC: oc, OH: 1, KH: 1, StrideH: 1, DilationH: 1, Groups: 1}
+	d := len(w.in) - 1
+	s.OW, s.KW, s.StrideW, s.DilationW, s.PadLeft = w.out[d], w.kernel[d], w.stride[d], w.dilation[d], w.pad[d]
+	if d == 1 {
+		s.OH, s.KH, s.StrideH, s.DilationH, s.PadTop = w.out[0], w.kernel[0], w.stride[0], w.dilation[0], w.pad[0]
+	}
+	return s
+}
+
+type convStep struct {
+	x, y, residual int
+	dense          *kernel.Conv
+	depthwise      *kernel.Depthwise
+}
+
+func (s *convStep) run(p *program) error {
+	var r []float32
+	if s.residual >= 0 {
+		r = p.slots[s.residual].f32
+	}
+	var t pool.Task
+	if s.depthwise != nil {
+		s.depthwise.X, s.depthwise.Y, s.depthwise.Residual = p.slots[s.x].f32, p.slots[s.y].f32, r
+		t = s.depthwise
+	} else {
+		s.dense.X, s.dense.Y, s.dense.Residual = p.slots[s.x].f32, p.slots[s.y].f32, r
+		t = s.dense
+	}
+	p.parallel.Run(t)
+	return nil
+}

@@ -1,0 +1,244 @@
+package native
+
+import (
+	"slices"
+
+	"github.com/cleave-mesh/cleave/internal/kernel"
+	"github.com/cleave-mesh/cleave/internal/tensor"
+	"github.com/cleave-mesh/cleave/split"
+)
+
+// fast appends the vectorised steps of a group and reports true; or appends nothing and reports false when there are none
+// for its ops, types or shapes. The choice depends on the group alone, never on the stage around it.
+func (c *compiler) fast(gr *split.Group) bool {
+	first := &c.g.Ops[gr.Ops[0]]
+	if first.Domain != onnx {
+		return false
+	}
+	for _, op := range gr.Ops {
+		for _, v := range c.g.Ops[op].Outputs {
+			if v != split.None && !c.isFloat32(v) {
+				return false
+			}
+		}
+	}
+	switch first.Type {
+	case "Conv":
+		return c.conv(gr)
+	case "Gemm", "MatMul":
+		return c.product(gr)
+	}
+	if len(gr.Ops) > 1 {
+		return false
+	}
+	switch first.Type {
+	case "MaxPool", "AveragePool":
+		return c.pooling(first)
+	case "GlobalAveragePool", "GlobalMaxPool":
+		return c.globalPooling(first)
+	case "Add", "Sub", "Mul", "Div", "Max", "Min":
+		return c.binary(first)
+	case "Concat":
+		return c.concat(first)
+	case "Transpose":
+		return c.transpose(first)
+	case "Softmax", "LogSoftmax":
+		return c.softmax(first)
+	case "Pad":
+		return c.pad(first)
+	}
+	return c.activation(first)
+}
+
+// constant is the value of a constant float32 input, or nil.
+func (c *compiler) constant(v split.ValueID) *tensor.Tensor {
+	if v == split.None {
+		return nil
+	}
+	return c.g.Values[v].Const
+}
+
+// scalar is the one element of a constant input of any numeric type.
+func (c *compiler) scalar(v split.ValueID) (float32, bool) {
+	t := c.constant(v)
+	if t == nil || t.Len() != 1 || t.DType() == tensor.String {
+		return 0, false
+	}
+	return float32(floats(t)[0]), true
+}
+
+// activationOf is the kernel's form of an element-wise op on its first input.
+func (c *compiler) activationOf(op *split.Op) (kernel.Activation, bool) {
+	act := func(k kernel.ActKind, ab ...float32) (kernel.Activation, bool) {
+		a := kernel.Activation{Kind: k}
+		if len(ab) > 0 {
+			a.A = ab[0]
+		}
+		if len(ab) > 1 {
+			a.B = ab[1]
+		}
+		return a, true
+	}
+	switch op.Type {
+	case "Relu":
+		return act(kernel.ActRelu)
+	case "Sigmoid":
+		return act(kernel.ActSigmoid)
+	case "Tanh":
+		return act(kernel.ActTanh)
+	case "HardSwish":
+		return act(kernel.ActHardSwish)
+	case "Softplus":
+		return act(kernel.ActSoftplus)
+	case "Mish":
+		return act(kernel.ActMish)
+	case "LeakyRelu":
+		return act(kernel.ActLeakyRelu, op.Float("alpha", .01))
+	case "Elu":
+		return act(kernel.ActElu, op.Float("alpha", 1))
+	case "HardSigmoid":
+		return act(kernel.ActHardSigmoid, op.Float("alpha", .2), op.Float("beta", .5))
+	case "Selu":
+		return act(kernel.ActSelu, op.Float("alpha", 1.67326319217681884765625), op.Float("gamma", 1.05070102214813232421875))
+	case "Swish":
+		return act(kernel.ActSiLU, op.Float("alpha", 1))
+	case "Gelu":
+		if op.Str("approximate", "none") == "tanh" {
+			return act(kernel.ActGELUTanh)
+		}
+		return act(kernel.ActGELU)
+	case "Clip":
+		lo, hi, ok := c.clipBounds(op)
+		if ok {
+			return act(kernel.ActClip, lo, hi)
+		}
+	}
+	return kernel.Activation{}, false
+}
+
+const maxFloat32 = 0x1p127 * (1 + (1 - 0x1p-23))
+
+// clipBounds are Clip's bounds when they are constants.
+func (c *compiler) clipBounds(op *split.Op) (lo, hi float32, ok bool) {
+	lo, hi = op.Float("min", -maxFloat32), op.Float("max", maxFloat32)
+	if v := op.Input(1); v != split.None {
+		if lo, ok = c.scalar(v); !ok {
+			return 0, 0, false
+		}
+	}
+	if v := op.Input(2); v != split.None {
+		if hi, ok = c.scalar(v); !ok {
+			return 0, 0, false
+		}
+	}
+	return lo, hi, true
+}
+
+// epilogue is what a product does to its result before storing it.
+type epilogue struct {
+	bias     []float32     // per channel, or nil
+	residual split.ValueID // added before the activation; None for none
+	act      kernel.Activation
+	out      split.ValueID
+}
+
+// epilogue reads the ops of a group that follow its first one. ok is false when they are more than a kernel can fuse.
+// channel is the dimension of the product's output along which a bias varies.
+func (c *compiler) epilogue(gr *split.Group, channel int) (e epilogue, ok bool) {
+	cur := c.g.Ops[gr.Ops[0]].Outputs[0]
+	e.residual = split.None
+	shape := c.p.slots[cur].shape
+	for i := 1; i < len(gr.Ops); i++ {
+		op := &c.g.Ops[gr.Ops[i]]
+		if e.act.Kind != kernel.ActNone || len(op.Outputs) != 1 || !slices.Contains(op.Inputs, cur) {
+			return e, false
+		}
+		switch op.Type {
+		case "Add":
+			other := op.Inputs[0]
+			if other == cur {
+				other = op.Inputs[1]
+			}
+			if other == cur || !c.isFloat32(other) {
+				return e, false
+			}
+			if t := c.constant(other); t != nil {
+				b, ok := perChannel(t, shape, channel)
+				if !ok || e.residual != split.None || e.bias != nil {
+					return e, false
+				}
+				e.bias = b
+			} else if e.residual == split.None && c.p.slots[other].shape.Equal(shape) {
+				e.residual = other
+			} else {
+				return e, false
+			}
+		case "Sigmoid", "HardSigmoid":
+			e.act, _ = c.activationOf(op)
+			if i+1 < len(gr.Ops) { // x * sigmoid(x)
+				mul := &c.g.Ops[gr.Ops[i+1]]
+				if mul.Type != "Mul" || !slices.Contains(mul.Inputs, cur) || !slices.Contains(mul.Inputs, op.Outputs[0]) {
+					return e, false
+				}
+				switch {
+				case op.Type == "Sigmoid":
+					e.act = kernel.Activation{Kind: kernel.ActSiLU, A: 1}
+				case e.act.A == float32(1.0/6) && e.act.B == .5:
+					e.act = kernel.Activation{Kind: kernel.ActHardSwish}
+				default:
+					return e, false
+				}
+				op = mul
+				i++
+			}
+		default:
+			if op.Inputs[0] != cur {
+				return e, false
+			}
+			if e.act, ok = c.activationOf(op); !ok {
+				return e, false
+			}
+		}
+		cur = op.Outputs[0]
+	}
+	e.out = cur
+	return e, true
+}
+
+// perChannel is constant t as one number per channel of a tensor of the given shape.
+func perChannel(t *tensor.Tensor, shape tensor.Shape, channel int) ([]float32, bool) {
+	if t.DType() != tensor.Float32 {
+		return nil, false
+	}
+	d := tensor.Data[float32](t)
+	n := shape[channel]
+	if len(d) == 1 {
+		return slices.Repeat(d, n), true
+	}
+	off := len(shape) - len(t.Shape())
+	for i, s := range t.Shape() {
+		if i+off != channel && s != 1 || i+off == channel && s != n {
+			return nil, false
+		}
+	}
+	return d, off >= 0
+}
+
+// spans is a task over n elements, cut into units of a fixed size. f computes elements lo to hi-1.
+type spans struct {
+	n     int
+	nanos int // of all elements
+	f     func(lo, hi int)
+}
+
+// spanElements is the number of elements of one unit.
+const spanElements = 4096
+
+// Units implements pool.Task.
+func (s *spans) Units() int { return (s.n + spanElements - 1) / spanElements }
+
+// Nanos implements pool.Task.
+func (s *spans) Nanos() int { return s.nanos }
+
+// Run implements pool.Task.
+func (s *spans) Run(lo, hi int) { s.f(lo*spanElements, min(hi*spanElements, s.n)) }

@@ -1,0 +1,248 @@
+package native
+
+import (
+	"slices"
+
+	"github.com/cleave-mesh/cleave/internal/kernel"
+	"github.com/cleave-mesh/cleave/internal/tensor"
+	"github.com/cleave-mesh/cleave/split"
+)
+
+// concat appends a Concat: channels-last when its inputs are so and it joins channels or pixels, in ONNX's order otherwise.
+func (c *compiler) concat(op *split.Op) bool {
+	y := op.Outputs[0]
+	so := c.p.slots[y].shape
+	axis := int(op.Int("axis", 1))
+	if axis < 0 {
+		axis += len(so)
+	}
+	if axis < 0 || axis >= len(so) {
+		return false
+	}
+	cl := false
+	for _, v := range op.Inputs {
+		if !c.isFloat32(v) {
+			return false
+		}
+		cl = cl || !c.plain[v]
+	}
+	s := &concatStep{}
+	mem, at := so, axis
+	if cl {
+		mem = channelsLast(so)
+		at = map[int]int{0: 0, 1: len(so) - 1, 2: 1, 3: 2}[axis]
+	}
+	outer, _, inner := blocks(mem, at)
+	s.outer = outer
+	for _, v := range op.Inputs {
+		if cl {
+			s.in = append(s.in, c.toCL(v))
+		} else {
+			c.toPlain(v)
+			s.in = append(s.in, int(v))
+		}
+		s.size = append(s.size, c.p.slots[v].shape[axis]*inner)
+	}
+	s.y = c.out(y, cl)
+	c.add(s, stepIO{reads: s.in, writes: []int{s.y}})
+	return true
+}
+
+type concatStep struct {
+	in, size []int // slot and elements per outer index of each input
+	outer, y int
+}
+
+func (s *concatStep) run(p *program) error {
+	row := 0
+	for _, n := range s.size {
+		row += n
+	}
+	y, at := p.slots[s.y].f32, 0
+	for k, i := range s.in {
+		x, n := p.slots[i].f32, s.size[k]
+		for o := range s.outer {
+			copy(y[o*row+at:o*row+at+n], x[o*n:])
+		}
+		at += n
+	}
+	return nil
+}
+
+// transpose appends a Transpose. One that only moves the channels of an image is a change of name where the image already
+// exists in that order; one that swaps two blocks of neighbouring dimensions is a stack of matrix transposes.
+func (c *compiler) transpose(op *split.Op) bool {
+	x, y := op.Inputs[0], op.Outputs[0]
+	if !c.isFloat32(x) {
+		return false
+	}
+	s := c.p.slots[x].shape
+	perm := toInts(op.Ints("perm"))
+	if len(perm) == 0 {
+		for i := range s {
+			perm = append(perm, len(s)-1-i)
+		}
+	}
+	if len(perm) != len(s) || c.g.Values[x].Const != nil {
+		return false
+	}
+	rank := len(s)
+	if (rank == 3 || rank == 4) && slices.Equal(perm, toLast(rank)) && !c.plain[x] { // reads channels-last as it lies
+		c.view(c.cl[x], int(y))
+		return true
+	}
+	c.toPlain(x)
+	if (rank == 3 || rank == 4) && slices.Equal(perm, toFirst(rank)) { // what lies there is y channels-last
+		c.cl[y] = c.extra(tensor.Float32, s)
+		c.plain[y] = false
+		c.view(int(x), c.cl[y])
+		return true
+	}
+	batch, rows, cols, ok := matrixTranspose(s, perm)
+	if !ok {
+		return false
+	}
+	step := &transposeStep{from: int(x), to: c.outPlain(y), task: kernel.Transpose{Batch: batch, Rows: rows, Cols: cols}}
+	c.add(step, stepIO{reads: []int{step.from}, writes: []int{step.to}})
+	return true
+}
+
+// toLast moves dimension 1 to the end; toFirst moves it back.
+func toLast(rank int) []int {
+	p := []int{0}
+	for i := 2; i < rank; i++ {
+		p = append(p, i)
+	}
+	return append(p, 1)
+}
+
+func toFirst(rank int) []int {
+	p := []int{0, rank - 1}
+	for i := 1; i < rank-1; i++ {
+		p = append(p, i)
+	}
+	return p
+}
+
+// matrixTranspose reports whether a permutation keeps its first dimensions and swaps two blocks of the others.
+func matrixTranspose(s tensor.Shape, perm []int) (batch, rows, cols int, ok bool) {
+	k := 0
+	for k < len(perm) && perm[k] == k {
+		k++
+	}
+	if k == len(perm) {
+		return size(s), 1, 1, true
+	}
+	cut := perm[k] // the second block begins here
+	for i, p := range perm[k:] {
+		want := cut + i
+		if want >= len(perm) {
+			want = k + want - len(perm)
+		}
+		if p != want {
+			return 0, 0, 0, false
+		}
+	}
+	return size(s[:k]), size(s[k:cut]), size(s[cut:]), true
+}
+
+// softmax appends a Softmax over the last dimension.
+func (c *compiler) softmax(op *split.Op) bool {
+	x := op.Inputs[0]
+	if !c.isFloat32(x) || len(c.p.slots[x].shape) == 0 {
+		return false
+	}
+	s := c.p.slots[x].shape
+	def := int64(-1)
+	if c.g.Opset[onnx] < 13 {
+		def = 1
+	}
+	axis := int(op.Int("axis", def))
+	if axis < 0 {
+		axis += len(s)
+	}
+	if axis < 0 || axis >= len(s) || c.g.Opset[onnx] >= 13 && size(s[axis+1:]) != 1 {
+		return false
+	}
+	c.toPlain(x)
+	step := &softmaxStep{x: int(x), y: c.outPlain(op.Outputs[0])}
+	step.task = kernel.Softmax{Rows: size(s[:axis]), Cols: size(s[axis:]), Log: op.Type == "LogSoftmax"}
+	c.add(step, stepIO{reads: []int{step.x}, writes: []int{step.y}})
+	return true
+}
+
+type softmaxStep struct {
+	x, y int
+	task kernel.Softmax
+}
+
+func (s *softmaxStep) run(p *program) error {
+	s.task.X, s.task.Y = p.slots[s.x].f32, p.slots[s.y].f32
+	p.parallel.Run(&s.task)
+	return nil
+}
+
+// pad appends a Pad with a constant, in whatever layout its input has.
+func (c *compiler) pad(op *split.Op) bool {
+	x, y := op.Inputs[0], op.Outputs[0]
+	if !c.isFloat32(x) || op.Str("mode", "constant") != "constant" {
+		return false
+	}
+	pads, value, ok := c.padding(op, len(c.p.slots[x].shape))
+	if !ok || slices.Min(append(pads, 0)) < 0 {
+		return false
+	}
+	in, cl := c.follow(x)
+	before := pads[:len(pads)/2]
+	if cl {
+		before = channelsLast(before)
+	}
+	s := &padStep{x: in[0], value: value}
+	s.y = c.out(y, cl)
+	st := strides(c.p.slots[s.y].shape)
+	for i, b := range before {
+		s.start += b * st[i]
+	}
+	s.shape, s.strides = c.p.slots[s.x].shape, [][]int{st}
+	c.add(s, stepIO{reads: in, writes: []int{s.y}})
+	return true
+}
+
+// padding are the constant pads of a Pad op on a value of the given rank.
+func (c *compiler) padding(op *split.Op, rank int) (pads []int, value float32, ok bool) {
+	if c.g.Opset[onnx] < 11 {
+		pads, value = toInts(op.Ints("pads")), op.Float("value", 0)
+		return pads, value, len(pads) == 2*rank
+	}
+	t := c.constant(op.Input(1))
+	if t == nil || t.DType() != tensor.Int64 || op.Input(3) != split.None {
+		return nil, 0, false
+	}
+	if v := op.Input(2); v != split.None {
+		if value, ok = c.scalar(v); !ok {
+			return nil, 0, false
+		}
+	}
+	pads = toInts(tensor.Data[int64](t))
+	return pads, value, len(pads) == 2*rank
+}
+
+type padStep struct {
+	x, y, start int
+	value       float32
+	shape       tensor.Shape
+	strides     [][]int
+}
+
+func (s *padStep) run(p *program) error {
+	x, y := p.slots[s.x].f32, p.slots[s.y].f32
+	for i := range y {
+		y[i] = s.value
+	}
+	k := 0
+	walk(s.shape, s.strides, func(n int, at []int) {
+		copy(y[s.start+at[0]:s.start+at[0]+n], x[k:k+n])
+		k += n
+	})
+	return nil
+}

@@ -1,0 +1,493 @@
+package native
+
+import (
+	"github.com/cleave-mesh/cleave/internal/tensor"
+)
+
+func evalIdentity(c *call) error {
+	if !c.has(0) {
+		return c.errorf("input 0 is missing")
+	}
+	c.set(0, c.in[0])
+	return nil
+}
+
+// evalReshape handles 0 (keep the size, unless allowzero) and -1 (whatever is left).
+func evalReshape(c *call) error {
+	t, err := c.tensor(0)
+	if err != nil {
+		return err
+	}
+	want := c.attrInts("shape")
+	if c.has(1) {
+		if want, err = c.ints(1); err != nil {
+			return err
+		}
+	}
+	s := make(tensor.Shape, len(want))
+	rest, known := -1, 1
+	for i, d := range want {
+		switch {
+		case d == 0 && c.attrInt("allowzero", 0) == 0:
+			if i >= len(t.Shape()) {
+				return c.errorf("shape %v keeps dimension %d, which %v lacks", want, i, t.Shape())
+			}
+			d = t.Shape()[i]
+		case d == -1 && rest < 0:
+			rest = i
+			continue
+		case d < 0:
+			return c.errorf("shape %v is not valid", want)
+		}
+		s[i] = d
+		known *= d
+	}
+	if rest >= 0 {
+		if known == 0 || t.Len()%known != 0 {
+			return c.errorf("%v cannot be reshaped to %v", t.Shape(), want)
+		}
+		s[rest] = t.Len() / known
+	}
+	return c.reshaped(0, t, s)
+}
+
+func evalFlatten(c *call) error {
+	t, err := c.tensor(0)
+	if err != nil {
+		return err
+	}
+	a := c.attrInt("axis", 1)
+	if a < 0 {
+		a += len(t.Shape())
+	}
+	if a < 0 || a > len(t.Shape()) {
+		return c.errorf("axis %d is outside of rank %d", a, len(t.Shape()))
+	}
+	s := tensor.Shape{1, 1}
+	for i, d := range t.Shape() {
+		if i < a {
+			s[0] *= d
+		} else {
+			s[1] *= d
+		}
+	}
+	return c.reshaped(0, t, s)
+}
+
+// axesInput are the axes of an op that took them as an attribute before opset 13 and takes them as an input since.
+func (c *call) axesInput(i int) ([]int, error) { return c.intsOr(i, c.attrInts("axes")) }
+
+func evalSqueeze(c *call) error {
+	t, err := c.tensor(0)
+	if err != nil {
+		return err
+	}
+	axes, err := c.axesInput(1)
+	if err != nil {
+		return err
+	}
+	drop := make([]bool, len(t.Shape()))
+	if axes == nil {
+		for i, d := range t.Shape() {
+			drop[i] = d == 1
+		}
+	} else {
+		if axes, err = c.axes(axes, len(drop)); err != nil {
+			return err
+		}
+		for _, a := range axes {
+			drop[a] = true
+		}
+	}
+	s := tensor.Shape{}
+	for i, d := range t.Shape() {
+		switch {
+		case !drop[i]:
+			s = append(s, d)
+		case d != 1:
+			return c.errorf("axis %d of %v is not 1", i, t.Shape())
+		}
+	}
+	return c.reshaped(0, t, s)
+}
+
+func evalUnsqueeze(c *call) error {
+	t, err := c.tensor(0)
+	if err != nil {
+		return err
+	}
+	axes, err := c.axesInput(1)
+	if err != nil {
+		return err
+	}
+	rank := len(t.Shape()) + len(axes)
+	if axes, err = c.axes(axes, rank); err != nil {
+		return err
+	}
+	s := make(tensor.Shape, rank)
+	for _, a := range axes {
+		s[a] = 1
+	}
+	k := 0
+	for i := range s {
+		if s[i] == 0 {
+			s[i] = t.Shape()[k]
+			k++
+			if s[i] == 0 {
+				s[i] = -2
+			}
+		}
+	}
+	for i := range s {
+		if s[i] == -2 {
+			s[i] = 0
+		}
+	}
+	return c.reshaped(0, t, s)
+}
+
+func evalShape(c *call) error {
+	t, err := c.tensor(0)
+	if err != nil {
+		return err
+	}
+	n := len(t.Shape())
+	from, to := c.attrInt("start", 0), c.attrInt("end", n)
+	clip := func(v int) int {
+		if v < 0 {
+			v += n
+		}
+		return min(max(v, 0), n)
+	}
+	from, to = clip(from), clip(to)
+	to = max(to, from)
+	out, err := c.output(0, tensor.Int64, tensor.Shape{to - from})
+	if err != nil {
+		return err
+	}
+	for i, d := range t.Shape()[from:to] {
+		tensor.Data[int64](out)[i] = int64(d)
+	}
+	return nil
+}
+
+func evalSize(c *call) error {
+	t, err := c.tensor(0)
+	if err != nil {
+		return err
+	}
+	out, err := c.output(0, tensor.Int64, tensor.Shape{})
+	if err != nil {
+		return err
+	}
+	tensor.Data[int64](out)[0] = int64(t.Len())
+	return nil
+}
+
+func evalTranspose(c *call) error {
+	t, err := c.tensor(0)
+	if err != nil {
+		return err
+	}
+	rank := len(t.Shape())
+	perm := c.attrInts("perm")
+	if perm == nil {
+		for i := range rank {
+			perm = append(perm, rank-1-i)
+		}
+	}
+	if perm, err = c.axes(perm, rank); err != nil {
+		return err
+	}
+	if len(perm) != rank {
+		return c.errorf("perm %v does not fit rank %d", perm, rank)
+	}
+	s, st, own := make(tensor.Shape, rank), make([]int, rank), strides(t.Shape())
+	for i, p := range perm {
+		s[i], st[i] = t.Shape()[p], own[p]
+	}
+	out, err := c.output(0, t.DType(), s)
+	if err != nil {
+		return err
+	}
+	return c.strided(out, t, s, 0, st)
+}
+
+// blocks splits a shape at an axis: the product of the sizes before it, its own size, and the product after it.
+func blocks(s tensor.Shape, axis int) (outer, n, inner int) {
+	outer, inner = 1, 1
+	for _, d := range s[:axis] {
+		outer *= d
+	}
+	for _, d := range s[axis+1:] {
+		inner *= d
+	}
+	return outer, s[axis], inner
+}
+
+func evalConcat(c *call) error {
+	ts, err := c.tensors()
+	if err != nil {
+		return err
+	}
+	def := 1 // opset 3 and before
+	return c.concat(ts, c.attrInt("axis", def))
+}
+
+func (c *call) concat(ts []*tensor.Tensor, axis int) error {
+	first := ts[0]
+	axis, err := c.axis(axis, len(first.Shape()))
+	if err != nil {
+		return err
+	}
+	s := first.Shape().Clone()
+	for _, t := range ts[1:] {
+		if t.DType() != first.DType() || len(t.Shape()) != len(s) {
+			return c.errorf("%s and %s cannot be joined", first, t)
+		}
+		for i, d := range t.Shape() {
+			if i == axis {
+				s[i] += d
+			} else if d != s[i] {
+				return c.errorf("%s and %s cannot be joined along axis %d", first, t, axis)
+			}
+		}
+	}
+	out, err := c.output(0, first.DType(), s)
+	if err != nil {
+		return err
+	}
+	outer, _, inner := blocks(s, axis)
+	return c.moves(out, func(m mover) {
+		o := 0
+		for k := range outer {
+			for _, t := range ts {
+				n := t.Shape()[axis] * inner
+				if n > 0 {
+					m.move(out, o, t, k*n, n)
+				}
+				o += n
+			}
+		}
+	})
+}
+
+// evalSplit cuts into the sizes given, or into equal parts with a smaller last one.
+func evalSplit(c *call) error {
+	t, err := c.tensor(0)
+	if err != nil {
+		return err
+	}
+	axis, err := c.axis(c.attrInt("axis", 0), len(t.Shape()))
+	if err != nil {
+		return err
+	}
+	n := t.Shape()[axis]
+	sizes, err := c.intsOr(1, c.attrInts("split"))
+	if err != nil {
+		return err
+	}
+	if sizes == nil {
+		parts := c.attrInt("num_outputs", len(c.op.Outputs))
+		if parts < 1 || parts > len(c.op.Outputs) {
+			return c.errorf("num_outputs is %d for %d outputs", parts, len(c.op.Outputs))
+		}
+		each := (n + parts - 1) / parts
+		for i := range parts {
+			sizes = append(sizes, min(each, max(n-i*each, 0)))
+		}
+	}
+	if len(sizes) != len(c.op.Outputs) {
+		return c.errorf("%d sizes for %d outputs", len(sizes), len(c.op.Outputs))
+	}
+	sum := 0
+	for _, d := range sizes {
+		if d < 0 {
+			return c.errorf("size %d is negative", d)
+		}
+		sum += d
+	}
+	if sum != n {
+		return c.errorf("sizes %v do not add up to %d", sizes, n)
+	}
+	at := 0
+	for i, d := range sizes {
+		s := t.Shape().Clone()
+		s[axis] = d
+		out, err := c.output(i, t.DType(), s)
+		if err != nil {
+			return err
+		}
+		if err := c.strided(out, t, s, at*strides(t.Shape())[axis], strides(t.Shape())); err != nil {
+			return err
+		}
+		at += d
+	}
+	return nil
+}
+
+func evalSlice(c *call) error {
+	t, err := c.tensor(0)
+	if err != nil {
+		return err
+	}
+	starts, ends, axes := c.attrInts("starts"), c.attrInts("ends"), c.attrInts("axes")
+	var steps []int
+	if c.has(1) {
+		if starts, err = c.ints(1); err != nil {
+			return err
+		}
+		if ends, err = c.ints(2); err != nil {
+			return err
+		}
+		if axes, err = c.intsOr(3, nil); err != nil {
+			return err
+		}
+		if steps, err = c.intsOr(4, nil); err != nil {
+			return err
+		}
+	}
+	if axes == nil {
+		for i := range starts {
+			axes = append(axes, i)
+		}
+	}
+	if len(ends) != len(starts) || len(axes) != len(starts) || steps != nil && len(steps) != len(starts) {
+		return c.errorf("starts, ends, axes and steps differ in length")
+	}
+	if axes, err = c.axes(axes, len(t.Shape())); err != nil {
+		return err
+	}
+	s, st, from := t.Shape().Clone(), strides(t.Shape()), 0
+	for i, a := range axes {
+		n, step := t.Shape()[a], 1
+		if steps != nil {
+			step = steps[i]
+		}
+		if step == 0 {
+			return c.errorf("step is 0")
+		}
+		lo, hi := starts[i], ends[i]
+		if lo < 0 {
+			lo += n
+		}
+		if hi < 0 {
+			hi += n
+		}
+		if step > 0 {
+			lo, hi = min(max(lo, 0), n), min(max(hi, 0), n)
+			s[a] = max(0, (hi-lo+step-1)/step)
+		} else {
+			lo, hi = min(max(lo, 0), n-1), min(max(hi, -1), n-1)
+			s[a] = max(0, (lo-hi-step-1)/-step)
+		}
+		from += lo * st[a]
+		st[a] *= step
+	}
+	out, err := c.output(0, t.DType(), s)
+	if err != nil {
+		return err
+	}
+	if out.Len() == 0 {
+		return nil
+	}
+	return c.strided(out, t, s, from, st)
+}
+
+// evalExpand broadcasts in both directions, as NumPy does.
+func evalExpand(c *call) error {
+	t, err := c.tensor(0)
+	if err != nil {
+		return err
+	}
+	want, err := c.ints(1)
+	if err != nil {
+		return err
+	}
+	s, ok := broadcastShapes(t.Shape(), tensor.Shape(want))
+	if !ok {
+		return c.errorf("%v cannot be expanded to %v", t.Shape(), want)
+	}
+	out, err := c.output(0, t.DType(), s)
+	if err != nil {
+		return err
+	}
+	return c.strided(out, t, s, 0, broadcastStrides(t.Shape(), s))
+}
+
+func evalTile(c *call) error {
+	t, err := c.tensor(0)
+	if err != nil {
+		return err
+	}
+	reps, err := c.ints(1)
+	if err != nil {
+		return err
+	}
+	rank := len(t.Shape())
+	if len(reps) != rank {
+		return c.errorf("%d repeats for rank %d", len(reps), rank)
+	}
+	s := make(tensor.Shape, rank)
+	wide, st := make(tensor.Shape, 0, 2*rank), make([]int, 0, 2*rank)
+	own := strides(t.Shape())
+	for i, d := range t.Shape() {
+		if reps[i] < 0 {
+			return c.errorf("repeat %d is negative", reps[i])
+		}
+		s[i] = d * reps[i]
+		wide, st = append(wide, reps[i], d), append(st, 0, own[i])
+	}
+	out, err := c.output(0, t.DType(), s)
+	if err != nil {
+		return err
+	}
+	return c.strided(out, t, wide, 0, st)
+}
+
+// evalDepthToSpace and evalSpaceToDepth are transposes of a six-dimensional view.
+func evalDepthToSpace(c *call) error {
+	t, err := c.tensor(0)
+	if err != nil {
+		return err
+	}
+	b := c.attrInt("blocksize", 0)
+	s := t.Shape()
+	if len(s) != 4 || b < 1 || s[1]%(b*b) != 0 {
+		return c.errorf("block size %d does not fit %v", b, s)
+	}
+	n, ch, h, w := s[0], s[1]/(b*b), s[2], s[3]
+	view, perm := tensor.Shape{n, b, b, ch, h, w}, []int{0, 3, 4, 1, 5, 2}
+	if c.attrString("mode", "DCR") == "CRD" {
+		view, perm = tensor.Shape{n, ch, b, b, h, w}, []int{0, 1, 4, 2, 5, 3}
+	}
+	return c.permuted(t, view, perm, tensor.Shape{n, ch, h * b, w * b})
+}
+
+func evalSpaceToDepth(c *call) error {
+	t, err := c.tensor(0)
+	if err != nil {
+		return err
+	}
+	b := c.attrInt("blocksize", 0)
+	s := t.Shape()
+	if len(s) != 4 || b < 1 || s[2]%b != 0 || s[3]%b != 0 {
+		return c.errorf("block size %d does not fit %v", b, s)
+	}
+	n, ch, h, w := s[0], s[1], s[2]/b, s[3]/b
+	return c.permuted(t, tensor.Shape{n, ch, h, b, w, b}, []int{0, 3, 5, 1, 2, 4}, tensor.Shape{n, ch * b * b, h, w})
+}
+
+// permuted writes output 0: t seen with shape view, its dimensions permuted, then seen with shape out.
+func (c *call) permuted(t *tensor.Tensor, view tensor.Shape, perm []int, out tensor.Shape) error {
+	own := strides(view)
+	s, st := make(tensor.Shape, len(perm)), make([]int, len(perm))
+	for i, p := range perm {
+		s[i], st[i] = view[p], own[p]
+	}
+	o, err := c.output(0, t.DType(), out)
+	if err != nil {
+		return err
+	}
+	return c.strided(o, t, s, 0, st)
+}

@@ -1,0 +1,105 @@
+package transport
+
+import (
+	"encoding/binary"
+	"time"
+)
+
+const (
+	// watchTick is how often peers with open streams are looked at, idleTick how often the others are.
+	watchTick = 100 * time.Millisecond
+	idleTick  = time.Second
+	pingLen   = 8
+)
+
+// liveness is when a peer was last heard; guarded by remote.mu.
+type liveness struct {
+	last    time.Time // when something was last heard, or when an answer first became owed
+	packets uint64    // QUIC's count of received packets then
+	owed    bool      // streams are open: the peer must show signs of life
+	stalled bool
+}
+
+// heard notes a sign of life.
+func (w *liveness) heard(now time.Time) { w.last = now }
+
+// watchLoop looks after every peer until the host closes.
+func (h *Host) watchLoop() {
+	defer h.wg.Done()
+	tick := time.NewTimer(idleTick)
+	defer tick.Stop()
+	for {
+		select {
+		case <-h.ctx.Done():
+			return
+		case now := <-tick.C:
+			next := idleTick
+			for _, r := range h.remotes() {
+				if h.watchPeer(r, now) {
+					next = watchTick
+				}
+			}
+			tick.Reset(next)
+		}
+	}
+}
+
+// watchPeer reports whether the peer has streams open, and so needs a close look.
+func (h *Host) watchPeer(r *remote, now time.Time) bool {
+	r.mu.Lock()
+	var l *link
+	busy := false
+	for _, o := range r.links {
+		l = o
+		busy = busy || o.active.Load() > 0
+	}
+	w := &r.watch
+	if l == nil {
+		w.owed, w.stalled = false, false
+		r.mu.Unlock()
+		return false
+	}
+	packets := uint64(0)
+	for _, o := range r.links {
+		packets += o.conn.ConnectionStats().PacketsReceived
+	}
+	var event *PeerEvent
+	if packets != w.packets {
+		w.packets = packets
+		w.heard(now)
+		if w.stalled {
+			w.stalled = false
+			event = &PeerEvent{Kind: PeerRecovered, Peer: r.id}
+		}
+	}
+	if busy && !w.owed {
+		w.heard(now)
+	}
+	w.owed = busy
+	silence := now.Sub(w.last)
+	allowed := h.cfg.StallAfter + 2*r.path.state(now).RTT
+	if busy && !w.stalled && silence > allowed {
+		w.stalled = true
+		event = &PeerEvent{Kind: PeerStalled, Peer: r.id, Silence: silence}
+	}
+	r.mu.Unlock()
+	if busy {
+		r.path.observe(l.conn, now)
+		_ = h.sendDatagram(l, packetPing, binary.BigEndian.AppendUint64(nil, uint64(now.UnixNano())))
+	}
+	if event != nil {
+		h.log.Info("peer "+event.Kind.String(), "peer", r.id.Short(), "silence", event.Silence)
+		h.events.put(*event)
+	}
+	return busy
+}
+
+// pong takes the answer to a ping.
+func (h *Host) pong(r *remote, b []byte, now time.Time) {
+	if len(b) != pingLen {
+		return
+	}
+	if d := now.Sub(time.Unix(0, int64(binary.BigEndian.Uint64(b)))); d > 0 && d < time.Minute {
+		r.path.pingRTT(d, now)
+	}
+}

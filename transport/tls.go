@@ -1,0 +1,205 @@
+package transport
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"time"
+
+	ic "github.com/libp2p/go-libp2p/core/crypto"
+	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
+	"golang.org/x/time/rate"
+
+	"github.com/cleave-mesh/cleave/transport/admit"
+)
+
+// Application protocols on the one port. libp2p's own is "libp2p".
+const (
+	alpnMember = "cleave/1"
+	alpnJoin   = "cleave-join/1"
+)
+
+// membershipOID marks the X.509 extension that carries the membership chain beside libp2p's signed key. Arc 2.25 needs no
+// registration.
+var membershipOID = asn1.ObjectIdentifier{2, 25, 1668048225}
+
+// certificate is what the host shows in handshakes, with the credentials that it was made from.
+type certificate struct {
+	creds *admit.Credentials
+	tls   *tls.Certificate
+}
+
+// setCredentials makes the host prove, and judge by, new credentials. nil: none yet.
+func (h *Host) setCredentials(c *admit.Credentials) error {
+	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
+	if err != nil {
+		return fmt.Errorf("transport: make certificate: %w", err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: serial,
+		NotBefore:    time.Now().Add(-time.Hour),
+		NotAfter:     time.Now().AddDate(100, 0, 0),
+		Subject:      pkix.Name{SerialNumber: serial.String()},
+	}
+	if c != nil {
+		template.ExtraExtensions = []pkix.Extension{{Id: membershipOID, Value: c.Chain.Append(nil)}}
+	}
+	id, err := libp2ptls.NewIdentity(h.identity.key, libp2ptls.WithCertTemplate(template))
+	if err != nil {
+		return fmt.Errorf("transport: make certificate: %w", err)
+	}
+	conf, _ := id.ConfigForPeer("")
+	h.cert.Store(&certificate{creds: c, tls: &conf.Certificates[0]})
+	return nil
+}
+
+// SetCredentials replaces the host's credentials, after a renewal. Connections that stand are not touched.
+func (h *Host) SetCredentials(c *admit.Credentials) error {
+	if c == nil {
+		return ErrNotMember
+	}
+	return h.setCredentials(c)
+}
+
+// Revoke believes an eviction and acts on it: the node's connections are closed, and new ones are refused. It reports whether
+// the eviction was news.
+func (h *Host) Revoke(r admit.Revocation) (bool, error) {
+	creds := h.Credentials()
+	if creds == nil {
+		return false, ErrNotMember
+	}
+	news, err := creds.Trust.Revoke(r, time.Now())
+	if err != nil || !news {
+		return false, err
+	}
+	id, err := PeerIDOf(r.Subject[:])
+	if err != nil {
+		return true, nil // a subject that is no point of the curve can have no connection
+	}
+	h.log.Info("evicted", "peer", id.Short())
+	if p, ok := h.known(id); ok {
+		p.closeAll(CodeEvicted, admit.ErrEvicted.Error())
+	}
+	return true, nil
+}
+
+// baseTLS is the part that both directions share. Certificates are checked by identify, against libp2p's key extension, not by
+// X.509 roots.
+func (h *Host) baseTLS(protos ...string) *tls.Config {
+	return &tls.Config{
+		MinVersion:             tls.VersionTLS13,
+		InsecureSkipVerify:     true,
+		ClientAuth:             tls.RequireAnyClientCert,
+		SessionTicketsDisabled: true,
+		NextProtos:             protos,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			return h.cert.Load().tls, nil
+		},
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			return h.cert.Load().tls, nil
+		},
+	}
+}
+
+func (h *Host) serverTLS() *tls.Config {
+	conf := h.baseTLS(alpnMember, alpnJoin)
+	conf.VerifyPeerCertificate = func(raw [][]byte, _ [][]*x509.Certificate) error {
+		_, _, err := identify(raw)
+		return err
+	}
+	return conf
+}
+
+// clientTLS accepts exactly the wanted peer, or anyone when want is "".
+func (h *Host) clientTLS(want PeerID, proto string) *tls.Config {
+	conf := h.baseTLS(proto)
+	conf.VerifyPeerCertificate = func(raw [][]byte, _ [][]*x509.Certificate) error {
+		public, _, err := identify(raw)
+		if err != nil {
+			return err
+		}
+		id, err := PeerIDOf(public)
+		if err != nil {
+			return err
+		}
+		if want != "" && id != want {
+			return fmt.Errorf("dialled %s and reached %s", want.Short(), id.Short())
+		}
+		return nil
+	}
+	return conf
+}
+
+// identify checks that the certificate's holder has the identity's key, and extracts the membership chain; nil when it shows
+// none.
+func identify(raw [][]byte) (ed25519.PublicKey, admit.Chain, error) {
+	if len(raw) != 1 {
+		return nil, nil, errors.New("want exactly one certificate")
+	}
+	cert, err := x509.ParseCertificate(raw[0])
+	if err != nil {
+		return nil, nil, errors.New("unreadable certificate")
+	}
+	return identifyCertificate(cert)
+}
+
+func identifyCertificate(cert *x509.Certificate) (ed25519.PublicKey, admit.Chain, error) {
+	key, err := libp2ptls.PubKeyFromCertChain([]*x509.Certificate{cert})
+	if err != nil {
+		return nil, nil, fmt.Errorf("certificate does not prove an identity: %w", err)
+	}
+	raw, err := key.Raw()
+	if err != nil || key.Type() != ic.Ed25519 {
+		return nil, nil, errors.New("identity is not an ed25519 key")
+	}
+	for _, e := range cert.Extensions {
+		if e.Id.Equal(membershipOID) {
+			chain, err := admit.ParseChain(e.Value)
+			if err != nil {
+				return nil, nil, err
+			}
+			return raw, chain, nil
+		}
+	}
+	return raw, nil, nil
+}
+
+// judge decides whether the other end of a handshake is a member of this host's mesh.
+func (h *Host) judge(state tls.ConnectionState) (PeerID, admit.Certificate, error) {
+	if len(state.PeerCertificates) != 1 {
+		return "", admit.Certificate{}, admit.ErrStranger
+	}
+	public, chain, err := identifyCertificate(state.PeerCertificates[0])
+	if err != nil {
+		return "", admit.Certificate{}, err
+	}
+	id, err := PeerIDOf(public)
+	if err != nil {
+		return "", admit.Certificate{}, err
+	}
+	creds := h.Credentials()
+	if creds == nil {
+		return id, admit.Certificate{}, ErrNotMember
+	}
+	leaf, err := creds.Trust.Verify(chain, public, time.Now())
+	return id, leaf, err
+}
+
+// Handshakes from addresses that have not proved to receive are answered with a Retry beyond this rate, so that spoofed
+// floods cost no state.
+const (
+	unverifiedPerSecond = 200
+	unverifiedBurst     = 400
+)
+
+func newSourceCheck() func(net.Addr) bool {
+	limit := rate.NewLimiter(unverifiedPerSecond, unverifiedBurst)
+	return func(net.Addr) bool { return !limit.Allow() }
+}
