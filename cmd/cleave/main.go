@@ -28,6 +28,8 @@ func commands() []*cobra.Command {
 		newRun(),
 		newBench(),
 		newSuite(),
+		newSim(),
+		newPlanCommand(),
 	}
 }
 
