@@ -119,3 +119,14 @@ func (p PeerID) Short() string {
 	}
 	return string(p[len(p)-8:])
 }
+
+// Sign signs a statement in the host's name. tag separates one use of signatures from all others.
+func (h *Host) Sign(tag string, statement []byte) []byte {
+	return ed25519.Sign(h.identity.private, append([]byte(tag), statement...))
+}
+
+// Verify tells whether the peer signed the statement under the tag.
+func (p PeerID) Verify(tag string, statement, signature []byte) bool {
+	public, err := p.Public()
+	return err == nil && ed25519.Verify(public, append([]byte(tag), statement...), signature)
+}

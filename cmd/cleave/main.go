@@ -17,6 +17,19 @@ func commands() []*cobra.Command {
 	return []*cobra.Command{
 		newDemo(),
 		newPlanCommand(),
+		newNode(),
+		newToken(),
+		newLs(),
+		newModels(),
+		newPs(),
+		newPush(),
+		newPull(),
+		newRm(),
+		newInfer(),
+		newRun(),
+		newBench(),
+		newSuite(),
+		newSim(),
 	}
 }
 

@@ -46,9 +46,6 @@ func (g *Int8Gemm) Run(lo, hi int) {
 	if g.M == 0 || g.B.N == 0 {
 		return
 	}
-	if g.B.K > 0 {
-		_ = g.A[(g.M-1)*g.LDA+g.B.K-1]
-	}
 	mBlocks := ceilDiv(g.M, blockRows)
 	s := getScratch()
 	defer s.free()
@@ -59,33 +56,39 @@ func (g *Int8Gemm) Run(lo, hi int) {
 }
 
 func (g *Int8Gemm) block(s *scratch, m0, m1, n0, n1 int) {
-	b := g.B
-	tiles := ceilDiv(m1-m0, tileRows)
-	rows := grow(&s.rows, tiles*tileRows)
+	k, width := g.B.K, g.B.groups*4
+	rows := grow(&s.rows, ceilDiv(m1-m0, tileRows)*tileRows)
+	// Rows that are signed or whose length is not a whole number of groups are copied.
+	copied := g.ASigned || k%4 != 0
+	buf := grow(&s.u8, (m1-m0)*width+1)
 	zero := g.AZero
 	if g.ASigned {
 		zero += 128
 	}
-	// Rows that are signed or whose length is not a whole number of groups are copied.
-	copied := g.ASigned || b.K%4 != 0
-	width := b.groups * 4
-	sums := grow(&s.i32, m1-m0+tileRows*b.panel)
-	c := sums[m1-m0:]
-	if copied {
-		buf := grow(&s.u8, (m1-m0)*width+1)
-		for m := m0; m < m1; m++ {
-			dst := buf[(m-m0)*width : (m-m0+1)*width]
-			toUnsigned(dst[:b.K], g.A[m*g.LDA:m*g.LDA+b.K], g.ASigned)
-			clear(dst[b.K:])
-			rows[m-m0] = unsafe.Pointer(&buf[(m-m0)*width])
-			sums[m-m0] = sumUint8(dst[:b.K]) - int32(b.K)*zero
+	for m := m0; m < m1 && k > 0; m++ {
+		src := g.A[m*g.LDA : m*g.LDA+k]
+		if !copied {
+			rows[m-m0] = unsafe.Pointer(&src[0])
+			continue
 		}
-	} else {
-		for m := m0; m < m1; m++ {
-			sums[m-m0] = sumUint8(g.A[m*g.LDA:m*g.LDA+b.K]) - int32(b.K)*zero
-			if b.K > 0 {
-				rows[m-m0] = unsafe.Pointer(&g.A[m*g.LDA])
-			}
+		dst := buf[(m-m0)*width : (m-m0+1)*width]
+		toUnsigned(dst[:k], src, g.ASigned)
+		clear(dst[k:])
+		rows[m-m0] = unsafe.Pointer(&dst[0])
+	}
+	int8Block(s, g.B, &g.Out, m0, m1, n0, n1, 0, zero)
+}
+
+// int8Block computes rows m0 to m1-1, whose unsigned bytes s.rows points to, and columns n0 to n1-1; columns of the output
+// begin at column base.
+func int8Block(s *scratch, b *PackedInt8, out *Int8Output, m0, m1, n0, n1, base int, zero int32) {
+	width := b.groups * 4
+	buf := grow(&s.i32, m1-m0+tileRows*b.panel)
+	sums, c := buf[:m1-m0], buf[m1-m0:]
+	clear(sums)
+	if b.shifted && b.K > 0 {
+		for i := range sums {
+			sums[i] = sumUint8(unsafe.Slice((*uint8)(s.rows[i]), b.K))
 		}
 	}
 	a := &s.int8
@@ -94,61 +97,84 @@ func (g *Int8Gemm) block(s *scratch, m0, m1, n0, n1 int) {
 		if b.groups > 0 {
 			a.b = unsafe.Pointer(&b.data[n*width])
 		}
-		cols := min(b.panel, n1-n)
+		p := int8Panels{Int8Output: out, b: b, n: n, cols: min(b.panel, n1-n), base: base}
+		p.prepare(s, zero)
 		for m := m0; m < m1; m += tileRows {
-			a.rows = &rows[m-m0]
-			n8 := min(tileRows, m1-m)
-			int8Tile(b.isa, a, n8, b.panel)
-			for r := range n8 {
-				g.Out.write(s, c[r*b.panel:r*b.panel+cols], b, m+r, n, zero, sums[m+r-m0])
+			a.rows = &s.rows[m-m0]
+			rows := min(tileRows, m1-m)
+			int8Tile(b.isa, a, rows, b.panel)
+			for r := range rows {
+				p.write(c[r*b.panel:(r+1)*b.panel], m+r, sums[m+r-m0])
 			}
 		}
 	}
 }
 
-// write takes the raw sums of row m from column n on to the output. aSum is the row's sum of (a - zero).
-func (o *Int8Output) write(s *scratch, acc []int32, b *PackedInt8, m, n int, zero, aSum int32) {
-	// sum (a-za)(b-zb) = sum a*b - za*sum(b-zb) - zb*sum a, and sum a = aSum + K*za.
-	for j := range acc {
-		acc[j] -= zero*b.sums[n+j] + b.zeros[n+j]*(aSum+int32(b.K)*zero)
-		if o.Sum0 != nil {
-			acc[j] += o.Sum0[n+j]
+// int8Panels is an Int8Output made ready for the columns of one panel of b: every factor is as wide as the panel.
+type int8Panels struct {
+	*Int8Output
+	b             *PackedInt8
+	n, cols, base int
+	shift, zeros  []int32   // what to add to a sum, and the zero points of b
+	scale, bias   []float32 // of a sum
+	y             []float32 // one row of results
+}
+
+// prepare fills the factors. zero is the zero point of A.
+//
+//	sum (a-za)(b-zb) = sum a*b - za*sum(b-zb) - zb*sum a
+func (p *int8Panels) prepare(s *scratch, zero int32) {
+	w := p.b.panel
+	ints, floats := grow(&s.panelInts, 2*w), grow(&s.panelFloats, 3*w)
+	clear(ints)
+	clear(floats)
+	p.shift, p.zeros = ints[:w], ints[w:]
+	p.scale, p.bias, p.y = floats[:w], floats[w:2*w], floats[2*w:]
+	at := p.base + p.n
+	for j := range p.cols {
+		p.shift[j] = -zero * p.b.sums[p.n+j]
+		if p.Sum0 != nil {
+			p.shift[j] += p.Sum0[at+j]
 		}
 	}
-	at := m*o.LDC + n
-	if o.Int32 != nil {
-		copy(o.Int32[at:at+len(acc)], acc)
+	copy(p.zeros, p.b.zeros[p.n:p.n+p.cols])
+	switch {
+	case len(p.Scale) == 1:
+		for j := range p.cols {
+			p.scale[j] = p.Scale[0]
+		}
+	case len(p.Scale) > 1:
+		copy(p.scale, p.Scale[at:at+p.cols])
+	}
+	if p.Bias != nil {
+		copy(p.bias, p.Bias[at:at+p.cols])
+	}
+}
+
+// write takes the raw sums of row m to the output. aSum is the sum of the row's bytes, needed when B has zero points.
+func (p *int8Panels) write(acc []int32, m int, aSum int32) {
+	at := m*p.LDC + p.base + p.n
+	if p.Int32 != nil {
+		for j, v := range acc[:p.cols] {
+			p.Int32[at+j] = v + p.shift[j] - p.zeros[j]*aSum
+		}
 		return
 	}
-	y := grow(&s.f32b, len(acc))
-	if o.Float32 != nil {
-		y = o.Float32[at : at+len(acc)]
+	i := vecInt8Scale(p.y, acc, p.shift, p.zeros, p.scale, p.bias, aSum)
+	for ; i < len(p.y); i++ {
+		p.y[i] = float32(acc[i]+p.shift[i]-p.zeros[i]*aSum)*p.scale[i] + p.bias[i]
 	}
-	scale := o.Scale[0]
-	for j, v := range acc {
-		if len(o.Scale) > 1 {
-			scale = o.Scale[n+j]
-		}
-		y[j] = float32(v) * scale
-		if o.Bias != nil {
-			y[j] += o.Bias[n+j]
-		}
+	y := p.y[:p.cols]
+	if p.Act.Kind != ActNone {
+		p.Act.Apply(y, y)
 	}
-	if o.Act.Kind != ActNone {
-		o.Act.Apply(y, y)
-	}
-	if o.Float32 != nil {
-		return
-	}
-	dst := o.Bytes[at : at+len(acc)]
-	if o.Signed {
-		for j, v := range y {
-			dst[j] = uint8(int8(roundSaturate(v, o.Zero, -128, 127)))
-		}
-		return
-	}
-	for j, v := range y {
-		dst[j] = uint8(roundSaturate(v, o.Zero, 0, 255))
+	switch {
+	case p.Float32 != nil:
+		copy(p.Float32[at:at+p.cols], y)
+	case p.Signed:
+		quantize(p.Bytes[at:at+p.cols], y, 1, p.Zero, -128, 127)
+	default:
+		quantize(p.Bytes[at:at+p.cols], y, 1, p.Zero, 0, 255)
 	}
 }
 

@@ -11,6 +11,8 @@ type PackedInt8 struct {
 	data   []int8  // panels
 	sums   []int32 // per column, the sum over k of (element - zero point)
 	zeros  []int32 // per column, the zero point of the stored bytes
+	// shifted is whether any zero point is not zero.
+	shifted bool
 }
 
 // int8Panel is the columns of a panel of the integer product.
@@ -40,6 +42,7 @@ func PackInt8(b []byte, k, n, ld int, trans, unsigned bool, zero []int32) *Packe
 		if unsigned {
 			p.zeros[j] -= 128
 		}
+		p.shifted = p.shifted || p.zeros[j] != 0
 		panel := p.data[j/p.panel*p.panel*p.groups*4:]
 		for i := range k {
 			at := i*ld + j

@@ -12,10 +12,11 @@ type scratch struct {
 	int8 int8Args
 	rows []unsafe.Pointer
 	f32  []float32
-	f32b []float32
 	i32  []int32
 	u8   []uint8
-	i8   []int8
+	// panelInts and panelFloats are the factors of an integer product's columns.
+	panelInts   []int32
+	panelFloats []float32
 }
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}

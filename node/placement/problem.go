@@ -260,3 +260,8 @@ func Travels(v *split.Value) bool {
 	_, err := tensor.Bytes(v.DType, v.Shape)
 	return err == nil
 }
+
+// Machine finds the index of a machine by name or id; -1 when there is none.
+func (q *Question) Machine(nameOrID string) int {
+	return slices.IndexFunc(q.Machines, func(m Machine) bool { return m.Name == nameOrID || string(m.ID) == nameOrID })
+}

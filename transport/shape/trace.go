@@ -30,6 +30,7 @@ type Step struct {
 type Trace struct {
 	steps  []Step
 	period time.Duration
+	mean   float64 // bits per second
 }
 
 // NewTrace makes a trace of steps in ascending order of time, the first at 0.
@@ -45,7 +46,18 @@ func NewTrace(steps []Step, period time.Duration) (*Trace, error) {
 	if period <= steps[len(steps)-1].At {
 		return nil, fmt.Errorf("trace period %v ends before its last step: %w", period, ErrLink)
 	}
-	return &Trace{steps: steps, period: period}, nil
+	t := &Trace{steps: steps, period: period}
+	for i, s := range steps {
+		end := period
+		if i+1 < len(steps) {
+			end = steps[i+1].At
+		}
+		t.mean += s.Rate * (end - s.At).Seconds() / period.Seconds()
+	}
+	if t.mean == 0 {
+		return nil, fmt.Errorf("trace never carries anything: %w", ErrLink)
+	}
+	return t, nil
 }
 
 // At is the rate at a time since the trace began, and when it next changes.

@@ -1,3 +1,5 @@
+//go:build noasm || (!amd64 && !arm64)
+
 package simd
 
 func f32ToF16(dst []byte, src []float32)                  { f32ToF16Generic(dst, src) }

@@ -1,0 +1,27 @@
+//go:build !noasm
+
+package kernel
+
+import "unsafe"
+
+// int8Tile runs the inner loop that the panel was packed for.
+func int8Tile(isa ISA, a *int8Args, rows, panel int) {
+	switch {
+	case isa == AVX512VNNI:
+		int8TileVNNI(a, rows)
+	case isa == AVX512:
+		int8TileAVX512(a, rows)
+	case isa == AVX2:
+		const half = tileRows / 2
+		int8TileAVX2(a, min(rows, half))
+		if rows <= half {
+			return
+		}
+		lower := *a
+		lower.rows = (*unsafe.Pointer)(unsafe.Add(unsafe.Pointer(a.rows), half*unsafe.Sizeof(unsafe.Pointer(nil))))
+		lower.c = unsafe.Add(a.c, half*panel*4)
+		int8TileAVX2(&lower, rows-half)
+	default:
+		int8TileGeneric(a, rows, panel)
+	}
+}

@@ -1,0 +1,117 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+	"testing"
+)
+
+func TestSoftmax(t *testing.T) {
+	onEach(t, func(t *testing.T) {
+		r := seeded(t)
+		for cols := 1; cols < 300; cols += 1 + cols/20 {
+			s := &Softmax{Rows: 3, Cols: cols, X: uniform(r, 3*cols), Log: cols%2 == 0}
+			MulScalar(s.X, s.X, 20)
+			var intact func()
+			s.Y, intact = guarded(t, 3*cols, cols%16, float32(9))
+			s.Run(0, s.Units())
+			intact()
+			var want []float64
+			for row := range s.Rows {
+				x := s.X[row*cols : (row+1)*cols]
+				var sum float64
+				for _, v := range x {
+					sum += math.Exp(float64(v))
+				}
+				for _, v := range x {
+					if s.Log {
+						want = append(want, float64(v)-math.Log(sum))
+					} else {
+						want = append(want, math.Exp(float64(v))/sum)
+					}
+				}
+			}
+			wantClose(t, fmt.Sprintf("%d columns", cols), s.Y, want, 2e-6)
+		}
+	})
+}
+
+func TestSoftmaxMasked(t *testing.T) {
+	onEach(t, func(t *testing.T) {
+		x := []float32{negInf, 1, negInf, 1}
+		s := &Softmax{Rows: 1, Cols: 4, X: x, Y: x}
+		s.Run(0, 1)
+		wantClose(t, "masked", x, []float64{0, 0.5, 0, 0.5}, 1e-7)
+	})
+}
+
+func TestLayerNorm(t *testing.T) {
+	onEach(t, func(t *testing.T) {
+		r := seeded(t)
+		for cols := 1; cols < 300; cols += 1 + cols/20 {
+			l := &LayerNorm{Rows: 2, Cols: cols, X: uniform(r, 2*cols), Epsilon: 1e-5, RMS: cols%3 == 0}
+			if r.IntN(2) == 0 {
+				l.Scale = uniform(r, cols)
+			}
+			if r.IntN(2) == 0 {
+				l.Bias = uniform(r, cols)
+			}
+			var intact func()
+			l.Y, intact = guarded(t, 2*cols, cols%16, float32(9))
+			l.Run(0, l.Units())
+			intact()
+			var want []float64
+			for row := range l.Rows {
+				x := l.X[row*cols : (row+1)*cols]
+				var mean, variance float64
+				for _, v := range x {
+					mean += float64(v) / float64(cols)
+				}
+				if l.RMS {
+					mean = 0
+				}
+				for _, v := range x {
+					variance += (float64(v) - mean) * (float64(v) - mean) / float64(cols)
+				}
+				for c, v := range x {
+					y := (float64(v) - mean) / math.Sqrt(variance+1e-5)
+					if l.Scale != nil {
+						y *= float64(l.Scale[c])
+					}
+					if l.Bias != nil {
+						y += float64(l.Bias[c])
+					}
+					want = append(want, y)
+				}
+			}
+			// One column has no variance: the difference from the mean is all rounding.
+			wantClose(t, fmt.Sprintf("%d columns", cols), l.Y, want, 1e-5)
+		}
+	})
+}
+
+func TestInstanceNorm(t *testing.T) {
+	onEach(t, func(t *testing.T) {
+		r := seeded(t)
+		const n, pixels, c = 2, 30, 21
+		x, scale, bias, y := uniform(r, n*pixels*c), uniform(r, c), uniform(r, c), make([]float32, n*pixels*c)
+		InstanceNorm(y, x, n, pixels, c, scale, bias, 1e-5)
+		want := make([]float64, len(x))
+		for i := range n {
+			for ch := range c {
+				var mean, variance float64
+				at := func(p int) int { return (i*pixels+p)*c + ch }
+				for p := range pixels {
+					mean += float64(x[at(p)]) / pixels
+				}
+				for p := range pixels {
+					variance += (float64(x[at(p)]) - mean) * (float64(x[at(p)]) - mean) / pixels
+				}
+				for p := range pixels {
+					want[at(p)] = (float64(x[at(p)])-mean)/math.Sqrt(variance+1e-5)*float64(scale[ch]) + float64(bias[ch])
+				}
+			}
+		}
+		wantClose(t, "instance norm", y, want, 1e-5)
+	})
+}

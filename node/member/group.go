@@ -1,0 +1,347 @@
+package member
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/memberlist"
+
+	"github.com/cleave-mesh/cleave/transport"
+	"github.com/cleave-mesh/cleave/transport/admit"
+)
+
+// Config describes a Group.
+type Config struct {
+	// Host carries the gossip; required, and a member of a mesh. It is not closed by the Group.
+	Host *transport.Host
+	// Name is the node's name for people; "" means the end of its identity.
+	Name string
+	// Timing is LAN() or WAN(); the zero value means LAN().
+	Timing Timing
+	// Addrs are addresses to publish beside Host.Addrs (a public one behind a NAT).
+	Addrs []string
+	// Logger receives joins, failures and memberlist's complaints; nil means silence.
+	Logger *slog.Logger
+}
+
+// State says how a node is doing.
+type State uint8
+
+// The states.
+const (
+	Alive  State = 1
+	Failed State = 2 // no longer answers; may come back
+	Left   State = 3 // said goodbye
+)
+
+var stateNames = [...]string{"", "alive", "failed", "left"}
+
+func (s State) String() string {
+	if int(s) < len(stateNames) {
+		return stateNames[s]
+	}
+	return "unknown"
+}
+
+// Node is a member of the mesh as this node sees it.
+type Node struct {
+	ID    transport.PeerID
+	Name  string
+	Role  admit.Role
+	Addrs []string
+	State State
+	Since time.Time // of the state
+}
+
+// statusKey is the record by which a node says that it is here, or that it leaves.
+const (
+	statusKey  = "member.status"
+	statusHere = "here"
+	statusLeft = "left"
+)
+
+// Errors of membership.
+var (
+	// ErrNoSeed is returned by Join when none of the seeds answers.
+	ErrNoSeed = errors.New("member: no seed answers")
+	// ErrTooLarge is returned by Set for a key or value beyond its limit.
+	ErrTooLarge = errors.New("member: record too large")
+)
+
+// Group is this node's view of the mesh. Safe for concurrent use.
+type Group struct {
+	// Constant after Start.
+	host   *transport.Host
+	cfg    Config
+	log    *slog.Logger
+	wire   *wire
+	list   *memberlist.Memberlist
+	queue  *memberlist.TransmitLimitedQueue
+	store  *store
+	events *eventQueue
+	self   admit.Key
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	fetch  chan rumour
+
+	mu      sync.Mutex
+	nodes   map[transport.PeerID]Node
+	version uint64
+	closed  bool
+}
+
+// Start begins to gossip, alone until Join or until another node joins here.
+func Start(cfg Config) (*Group, error) {
+	if cfg.Host == nil {
+		return nil, errors.New("member: Config.Host is required")
+	}
+	if cfg.Host.Credentials() == nil {
+		return nil, transport.ErrNotMember
+	}
+	if cfg.Name == "" {
+		cfg.Name = cfg.Host.ID().Short()
+	}
+	if len(cfg.Name) > MaxName {
+		return nil, fmt.Errorf("member: name of %d bytes, limit %d", len(cfg.Name), MaxName)
+	}
+	if cfg.Timing == (Timing{}) {
+		cfg.Timing = LAN()
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	public, err := cfg.Host.ID().Public()
+	if err != nil {
+		return nil, err
+	}
+	g := &Group{
+		host: cfg.Host, cfg: cfg, log: cfg.Logger, store: newStore(), events: newEventQueue(), self: admit.KeyOf(public),
+		nodes: map[transport.PeerID]Node{}, fetch: make(chan rumour, fetchQueue),
+	}
+	g.ctx, g.cancel = context.WithCancel(context.Background())
+	g.wire = newWire(cfg.Host, cfg.Timing.Stream)
+	// memberlist gossips and probes from the moment that it is made: what its callbacks use must stand before.
+	g.queue = &memberlist.TransmitLimitedQueue{RetransmitMult: 4, NumNodes: g.alive}
+	mc := memberlist.DefaultLANConfig()
+	cfg.Timing.apply(mc)
+	mc.Name = string(cfg.Host.ID())
+	mc.BindAddr, mc.BindPort, mc.AdvertisePort = "::", 0, gossipPort
+	mc.Transport = g.wire
+	mc.RequireNodeNames = true
+	mc.EnableCompression = false // packets are small, and records are announced, not repeated
+	mc.UDPBufferSize = transport.MaxPacket
+	mc.Delegate, mc.Events, mc.Alive, mc.Merge = delegate{g}, delegate{g}, delegate{g}, nil
+	mc.Logger = log.New(logWriter{cfg.Logger}, "", 0)
+	g.list, err = memberlist.Create(mc)
+	if err != nil {
+		g.cancel()
+		_ = g.wire.Shutdown()
+		return nil, fmt.Errorf("member: start gossip: %w", err)
+	}
+	g.host.Handle(transport.KindRecords, g.serveRecords)
+	if err := g.Set(statusKey, []byte(statusHere)); err != nil {
+		g.cancel()
+		_ = g.list.Shutdown()
+		return nil, err
+	}
+	g.wg.Add(2 + fetchers)
+	go func() { defer g.wg.Done(); g.events.run(g.ctx) }()
+	go g.maintain()
+	for range fetchers {
+		go g.fetchLoop()
+	}
+	return g, nil
+}
+
+// Join makes this node part of the mesh that a seed belongs to. Seeds are tried in order until one answers; records are
+// fetched before Join returns.
+func (g *Group) Join(ctx context.Context, seeds ...transport.Seed) error {
+	var errs []error
+	for _, s := range seeds {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if s.Peer == g.host.ID() {
+			continue
+		}
+		if s.Addr != "" {
+			g.host.Learn(s.Peer, s.Addr)
+		}
+		if err := g.host.Connect(ctx, s.Peer); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if _, err := g.list.Join([]string{joinName(s.Peer)}); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if err := g.exchange(ctx, s.Peer); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrNoSeed, errors.Join(errs...))
+}
+
+// Nodes lists every node known, this one included, ordered by name and identity.
+func (g *Group) Nodes() []Node {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	out := make([]Node, 0, len(g.nodes))
+	for _, n := range g.nodes {
+		out = append(out, n)
+	}
+	slices.SortFunc(out, func(a, b Node) int {
+		if c := strings.Compare(a.Name, b.Name); c != 0 {
+			return c
+		}
+		return strings.Compare(string(a.ID), string(b.ID))
+	})
+	return out
+}
+
+// Node is one node; false when it is not known.
+func (g *Group) Node(id transport.PeerID) (Node, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	n, ok := g.nodes[id]
+	return n, ok
+}
+
+// Events is the stream of what happens to nodes and records, in order. When the reader falls behind by EventQueue events, the
+// oldest are dropped and a Lagged event says so: then Nodes and Records are the truth. The channel closes with the Group.
+func (g *Group) Events() <-chan Event { return g.events.out }
+
+// alive counts the nodes that gossip reaches.
+func (g *Group) alive() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	n := 0
+	for _, x := range g.nodes {
+		if x.State == Alive {
+			n++
+		}
+	}
+	return max(1, n)
+}
+
+// pick is a random other node in the state; false when there is none.
+func (g *Group) pick(s State) (transport.PeerID, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var ids []transport.PeerID
+	for id, n := range g.nodes {
+		if n.State == s && id != g.host.ID() {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		return "", false
+	}
+	return ids[rand.IntN(len(ids))], true
+}
+
+// Leave says goodbye, waits until the word is out (at most as long as ctx), and stops.
+func (g *Group) Leave(ctx context.Context) error {
+	wait := time.Second
+	if t, ok := ctx.Deadline(); ok {
+		wait = min(wait, time.Until(t))
+	}
+	if err := g.Set(statusKey, []byte(statusLeft)); err != nil {
+		return err
+	}
+	err := g.list.Leave(wait)
+	if cerr := g.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// Close stops without a goodbye: others see a failure.
+func (g *Group) Close() error {
+	g.mu.Lock()
+	if g.closed {
+		g.mu.Unlock()
+		return nil
+	}
+	g.closed = true
+	g.mu.Unlock()
+	g.host.Handle(transport.KindRecords, nil)
+	g.cancel()
+	err := g.list.Shutdown()
+	g.wg.Wait()
+	return err
+}
+
+// maintain runs anti-entropy, reconnects failed nodes and forgets old ones.
+func (g *Group) maintain() {
+	defer g.wg.Done()
+	jitter := func(d time.Duration) time.Duration { return d/2 + rand.N(d) }
+	entropy, reconnect := time.NewTimer(jitter(g.cfg.Timing.Entropy)), time.NewTimer(jitter(g.cfg.Timing.Reconnect))
+	defer entropy.Stop()
+	defer reconnect.Stop()
+	for {
+		select {
+		case <-g.ctx.Done():
+			return
+		case <-entropy.C:
+			if id, ok := g.pick(Alive); ok {
+				ctx, cancel := context.WithTimeout(g.ctx, g.cfg.Timing.Stream)
+				if err := g.exchange(ctx, id); err != nil && g.ctx.Err() == nil {
+					g.log.Debug("records not exchanged", "peer", id.Short(), "error", err.Error())
+				}
+				cancel()
+			}
+			entropy.Reset(jitter(g.cfg.Timing.Entropy))
+		case now := <-reconnect.C:
+			g.forgetOld(now)
+			if id, ok := g.pick(Failed); ok {
+				if _, err := g.list.Join([]string{joinName(id)}); err == nil {
+					g.log.Info("reached a failed node again", "peer", id.Short())
+				}
+			}
+			reconnect.Reset(jitter(g.cfg.Timing.Reconnect))
+		}
+	}
+}
+
+// forgetOld drops nodes that have been gone for long.
+func (g *Group) forgetOld(now time.Time) {
+	g.mu.Lock()
+	var old []transport.PeerID
+	for id, n := range g.nodes {
+		if n.State != Alive && now.Sub(n.Since) > g.cfg.Timing.Forget {
+			old = append(old, id)
+			delete(g.nodes, id)
+		}
+	}
+	g.mu.Unlock()
+	for _, id := range old {
+		if public, err := id.Public(); err == nil {
+			g.store.forget(admit.KeyOf(public), now)
+		}
+		g.host.Forget(id)
+		g.events.put(Event{Kind: NodeForgotten, Node: id})
+	}
+}
+
+// logWriter turns memberlist's lines into debug records.
+type logWriter struct{ log *slog.Logger }
+
+var _ io.Writer = logWriter{}
+
+func (w logWriter) Write(p []byte) (int, error) {
+	w.log.Debug(strings.TrimSpace(string(p)))
+	return len(p), nil
+}

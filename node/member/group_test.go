@@ -1,0 +1,155 @@
+package member_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/cleave-mesh/cleave/node/member"
+	"github.com/cleave-mesh/cleave/transport"
+	"github.com/cleave-mesh/cleave/transport/transporttest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// limit is the time that a test may take before it counts as hung.
+const limit = 30 * time.Second
+
+// watcher collects one group's events and lets a test wait for a condition that they bring about.
+type watcher struct {
+	g    *member.Group
+	wake chan struct{}
+}
+
+func watch(g *member.Group) *watcher {
+	w := &watcher{g, make(chan struct{}, 1)}
+	go func() {
+		for range g.Events() {
+			select {
+			case w.wake <- struct{}{}:
+			default:
+			}
+		}
+	}()
+	return w
+}
+
+func (w *watcher) until(t *testing.T, what string, done func(*member.Group) bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	for !done(w.g) {
+		select {
+		case <-w.wake:
+		case <-ctx.Done():
+			t.Fatalf("waited %v in vain until %s; nodes %v", limit, what, w.g.Nodes())
+		}
+	}
+}
+
+func states(g *member.Group, s member.State) int {
+	n := 0
+	for _, x := range g.Nodes() {
+		if x.State == s {
+			n++
+		}
+	}
+	return n
+}
+
+func start(t *testing.T, h *transport.Host, name string) *member.Group {
+	t.Helper()
+	g, err := member.Start(member.Config{Host: h, Name: name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = g.Close() })
+	return g
+}
+
+func TestJoinSpreadFailLeave(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	m := transporttest.New(t, 4, nil)
+	var groups []*member.Group
+	var watchers []*watcher
+	big := bytes.Repeat([]byte("capability "), 5000)
+	for i, h := range m.Hosts {
+		for _, other := range m.Hosts {
+			h.Forget(other.ID()) // joining must do with the seed's address
+		}
+		g := start(t, h, fmt.Sprintf("node-%d", i))
+		groups, watchers = append(groups, g), append(watchers, watch(g))
+		if i == 0 {
+			if err := g.Set("big", big); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		seed := m.Hosts[i-1]
+		if err := g.Join(ctx, transport.Seed{Peer: seed.ID(), Addr: seed.Addrs()[0]}); err != nil {
+			t.Fatal(err)
+		}
+		// What was there before is known as soon as Join returns.
+		if r, ok := g.Get(m.Hosts[0].ID(), "big"); !ok || !bytes.Equal(r.Value, big) {
+			t.Fatalf("node %d joined without the record of node 0", i)
+		}
+	}
+	for i, w := range watchers {
+		w.until(t, "all are alive", func(g *member.Group) bool { return states(g, member.Alive) == 4 })
+		if err := groups[i].Set("load", fmt.Appendf(nil, "%d", i)); err != nil {
+			t.Fatal(err)
+		}
+		if err := groups[i].Set("held", bytes.Repeat([]byte{byte(i)}, 20_000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, w := range watchers {
+		w.until(t, "all records are known", func(g *member.Group) bool {
+			return len(g.Records("load")) == 4 && len(g.Records("held")) == 4
+		})
+	}
+	if err := groups[0].Set("load", []byte("newer")); err != nil {
+		t.Fatal(err)
+	}
+	watchers[3].until(t, "the newer record wins", func(g *member.Group) bool {
+		r, _ := g.Get(m.Hosts[0].ID(), "load")
+		return string(r.Value) == "newer"
+	})
+	if err := groups[1].Leave(ctx); err != nil {
+		t.Fatal(err)
+	}
+	watchers[0].until(t, "one has left", func(g *member.Group) bool { return states(g, member.Left) == 1 })
+	if err := groups[3].Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Hosts[3].Close(); err != nil {
+		t.Fatal(err)
+	}
+	watchers[0].until(t, "one has failed", func(g *member.Group) bool { return states(g, member.Failed) == 1 })
+}
+
+func TestJoinNobody(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	m := transporttest.New(t, 2, nil)
+	g := start(t, m.Hosts[0], "")
+	gone := m.Hosts[1]
+	addr := gone.Addrs()[0]
+	if err := gone.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithTimeout(ctx, 300*time.Millisecond)
+	defer stop()
+	if err := g.Join(ctx, transport.Seed{Peer: gone.ID(), Addr: addr}); !errors.Is(err, member.ErrNoSeed) {
+		t.Errorf("join at a closed host: %v", err)
+	}
+	if err := g.Set("x", make([]byte, member.MaxValue+1)); !errors.Is(err, member.ErrTooLarge) {
+		t.Errorf("oversized record: %v", err)
+	}
+}
