@@ -16,6 +16,7 @@ import (
 func commands() []*cobra.Command {
 	return []*cobra.Command{
 		newDemo(),
+		newPlanCommand(),
 		newNode(),
 		newToken(),
 		newLs(),
