@@ -19,6 +19,7 @@ func commands() []*cobra.Command {
 		newRun(),
 		newBench(),
 		newSuite(),
+		newCalibrate(),
 	}
 }
 
