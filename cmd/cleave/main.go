@@ -31,6 +31,7 @@ func commands() []*cobra.Command {
 		newSuite(),
 		newSim(),
 		newPlanCommand(),
+		newCalibrate(),
 	}
 }
 
