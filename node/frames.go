@@ -87,8 +87,8 @@ type installation struct {
 
 // installed is a node's answer.
 type installed struct {
-	// Medians are milliseconds of one run of each stage, as the node will take them.
-	Medians []float64 `json:"medians"`
+	// Times are milliseconds of one run of each stage, as the node will take them.
+	Times []float64 `json:"times"`
 }
 
 // installFrame makes a frame known on this node. It fetches the model from peers where it has to.
@@ -140,7 +140,7 @@ func (n *Node) prepare(ctx context.Context, f *frameHere, stages [][]planner.Pie
 		if err != nil {
 			return nil, err
 		}
-		answer.Medians = append(answer.Medians, ms(st.Median())/n.host.Speed())
+		answer.Times = append(answer.Times, ms(st.Usual())/n.host.Speed())
 	}
 	return answer, nil
 }

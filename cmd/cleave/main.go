@@ -16,9 +16,20 @@ import (
 func commands() []*cobra.Command {
 	return []*cobra.Command{
 		newDemo(),
+		newNode(),
+		newToken(),
+		newLs(),
+		newModels(),
+		newPs(),
+		newPush(),
+		newPull(),
+		newRm(),
+		newInfer(),
 		newRun(),
 		newBench(),
 		newSuite(),
+		newSim(),
+		newPlanCommand(),
 	}
 }
 

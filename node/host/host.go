@@ -91,6 +91,16 @@ func (h *Host) Backends() []string {
 	return names
 }
 
+// Version is the version of a backend; false when the host does not have it.
+func (h *Host) Version(backend string) (string, bool) {
+	for _, b := range h.cfg.Backends {
+		if b.Name() == backend {
+			return b.Version(), true
+		}
+	}
+	return "", false
+}
+
 func (h *Host) backend(name string) (engine.Backend, error) {
 	for _, b := range h.cfg.Backends {
 		if b.Name() == name || name == "" {

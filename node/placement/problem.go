@@ -154,7 +154,8 @@ func (b *builder) piece(id split.GroupID) {
 	pid := planner.PieceID(len(b.p.Pieces))
 	piece := planner.Piece{Name: g.Name, Time: make([]float64, len(b.q.Machines)), Backend: make([]string, len(b.q.Machines))}
 	cost := b.g.GroupCost(id)
-	piece.Weights, piece.Work = cost.Weights, cost.Read+cost.Written
+	// A cost of -1 is not known from shapes; it counts as nothing.
+	piece.Weights, piece.Work = max(cost.Weights, 0), max(cost.Read, 0)+max(cost.Written, 0)
 	for n := range b.q.Machines {
 		piece.Time[n], piece.Backend[n] = b.seconds(n, id)
 	}
@@ -259,4 +260,9 @@ func Travels(v *split.Value) bool {
 	}
 	_, err := tensor.Bytes(v.DType, v.Shape)
 	return err == nil
+}
+
+// Machine finds the index of a machine by name or id; -1 when there is none.
+func (q *Question) Machine(nameOrID string) int {
+	return slices.IndexFunc(q.Machines, func(m Machine) bool { return m.Name == nameOrID || string(m.ID) == nameOrID })
 }
