@@ -173,7 +173,7 @@ func (n *Node) ensureInstalled(ctx context.Context, lp *livePlan) error {
 	if lp.installed {
 		return nil
 	}
-	if err := n.install(ctx, lp.frame, lp.plan); err != nil {
+	if err := n.install(ctx, lp.frame, lp.plan, false); err != nil {
 		return err
 	}
 	lp.installed = true
@@ -401,7 +401,7 @@ func (n *Node) planRest(ctx context.Context, lp *livePlan, e session.Replan) (*p
 		return nil, "", err
 	}
 	up := rest.Lift(plan)
-	if err := n.install(ctx, lp.frame, up); err != nil {
+	if err := n.install(ctx, lp.frame, up, true); err != nil {
 		return nil, "", err
 	}
 	return up, planID(lp.frame.id, up), nil
