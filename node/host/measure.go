@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/cleave-mesh/cleave/codec"
@@ -26,9 +27,10 @@ type Timing struct {
 	// Groups is parallel to the graph's and adds up to Total, the usual time of a run of the whole graph.
 	Groups []float64
 	Total  float64
-	// Overhead is what a stage of its own costs beyond its groups.
-	Overhead float64
-	Memory   engine.Memory
+	// Border is what a byte that crosses between two stages costs both of them together beyond their groups, on the real machine:
+	// groups that are compiled apart convert layouts and start cold.
+	Border float64
+	Memory engine.Memory
 }
 
 // Measure times the whole graph under every backend of the host. A backend that cannot run the graph is left out; when none
@@ -101,7 +103,62 @@ func (h *Host) measure(ctx context.Context, b engine.Backend, g *split.Graph) (*
 	for i := range t.Groups {
 		t.Groups[i] *= t.Total / max(sum, 1e-12)
 	}
-	return t, nil
+	t.Border, err = h.border(ctx, b, g, t.Total*h.cfg.Speed)
+	return t, err
+}
+
+// borderCuts is at how many cuts the cost of a border is measured.
+const borderCuts = 3
+
+// border compiles and times both sides of a few cuts, and gives the median of what they take beyond the whole, per byte that
+// crosses.
+func (h *Host) border(ctx context.Context, b engine.Backend, g *split.Graph, whole float64) (float64, error) {
+	var legal []split.Cut
+	for _, c := range split.Cuts(g) {
+		if c.Front > 0 && c.Front < len(g.Groups) && c.Bytes > 0 {
+			legal = append(legal, c)
+		}
+	}
+	var perByte []float64
+	for i := range min(borderCuts, len(legal)) {
+		cut := legal[(2*i+1)*len(legal)/(2*borderCuts)]
+		both := 0.0
+		for _, side := range [][2]int{{0, cut.Front}, {cut.Front, len(g.Groups)}} {
+			t, err := h.clockRange(ctx, b, g, side[0], side[1])
+			if err != nil {
+				return 0, err
+			}
+			both += t.Seconds()
+		}
+		perByte = append(perByte, max(both-whole, 0)/float64(cut.Bytes))
+	}
+	if len(perByte) == 0 {
+		return 0, nil
+	}
+	slices.Sort(perByte)
+	return perByte[len(perByte)/2], nil
+}
+
+// clockRange is the usual time of groups from to to-1 as one stage; 0 when its shapes are not known.
+func (h *Host) clockRange(ctx context.Context, b engine.Backend, g *split.Graph, from, to int) (time.Duration, error) {
+	var ids []split.GroupID
+	for i := from; i < to; i++ {
+		ids = append(ids, split.GroupID(i))
+	}
+	st, err := g.Stage(ids)
+	if err != nil {
+		return 0, err
+	}
+	in, err := Sample(st.Graph)
+	if err != nil {
+		return 0, nil
+	}
+	exec, err := b.Compile(ctx, st.Graph, engine.Options{Threads: h.cfg.Threads})
+	if err != nil {
+		return 0, err
+	}
+	defer exec.Close()
+	return h.clock(ctx, exec, in)
 }
 
 // Coding is what a codec makes of one value.
