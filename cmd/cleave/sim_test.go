@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -11,21 +10,10 @@ import (
 	"github.com/cleave-mesh/cleave/sim"
 )
 
-// cleave runs the command line and returns what it prints on standard output.
-func cleave(args ...string) (string, error) {
-	root := newRoot()
-	var out, err bytes.Buffer
-	root.SetOut(&out)
-	root.SetErr(&err)
-	root.SetArgs(args)
-	e := root.Execute()
-	return out.String(), e
-}
-
 func TestSimOfTheDemoWorksAlone(t *testing.T) {
 	dir := t.TempDir()
 	scenario := filepath.Join("..", "..", "sim", "scenarios", "demo.yaml")
-	out, err := cleave("sim", scenario, "--json", "--replications", "2", "--requests", "10", "--out", dir)
+	out, err := cleave(t, "sim", scenario, "--json", "--replications", "2", "--requests", "10", "--out", dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +21,7 @@ func TestSimOfTheDemoWorksAlone(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &report); err != nil {
 		t.Fatal(err)
 	}
-	if len(report.Comparison.Rows) != 5 || report.Story == nil {
+	if len(report.Comparison.Rows) != 6 || report.Story == nil {
 		t.Fatalf("report is %s", out)
 	}
 	for _, row := range report.Comparison.Rows {
@@ -66,7 +54,7 @@ func TestSimAnswersMistakes(t *testing.T) {
 		{[]string{"sim", scenario, "--profile", scenario}, "bad profile"},
 		{[]string{"sim", scenario, "--sed", "1"}, "unknown flag"},
 	} {
-		_, err := cleave(tt.args...)
+		_, err := cleave(t, tt.args...)
 		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("cleave %v: %v, want one line with %q", tt.args, err, tt.want)
 		}

@@ -32,7 +32,7 @@ var ways = []struct {
 	{"cloud only, JPEG input", client.PlanRequest{Strategy: client.CloudOnlyJPEG}},
 	{bestOfAll, client.PlanRequest{Strategy: client.Best}},
 	{bestStays, client.PlanRequest{Strategy: client.BestInputsStay}},
-	{"best, picture stays, lossless", client.PlanRequest{Strategy: client.BestInputsStay, Lossless: true}},
+	{"split, picture stays, lossless", client.PlanRequest{Strategy: client.BestInputsStay, Lossless: true, Via: []string{"edge"}}},
 }
 
 // measure plans every way, then runs them in turn, so that a slow moment of the machine falls on all alike.

@@ -51,7 +51,7 @@ type Question struct {
 	Codings   func(v split.ValueID) []planner.Coding
 	Objective planner.Objective
 	Limits    planner.Limits
-	// InputsStay keeps the model's inputs on the entry.
+	// InputsStay keeps the model's inputs, and whatever still is raw data (split.Graph.Raw), on the entry.
 	InputsStay bool
 	// Avoid are machines that run nothing.
 	Avoid []int
@@ -64,7 +64,7 @@ func (q *Question) Problem() (*planner.Problem, *Frame, error) {
 		return nil, nil, fmt.Errorf("state problem: entry %d of %d machines", q.Entry, len(q.Machines))
 	}
 	b := builder{
-		q: q, g: q.Graph, frame: &Frame{}, value: map[split.ValueID]planner.ValueID{},
+		q: q, g: q.Graph, frame: &Frame{}, value: map[split.ValueID]planner.ValueID{}, raw: q.Graph.Raw(),
 		p: &planner.Problem{
 			Model: q.Model, Paths: q.Paths, Source: planner.NodeID(q.Entry), Sink: planner.NodeID(q.Entry),
 			Objective: q.Objective, Limits: q.Limits,
@@ -101,6 +101,7 @@ type builder struct {
 	frame *Frame
 	value map[split.ValueID]planner.ValueID
 	need  []bool // by group: it has to run
+	raw   []bool // by value: it shows the model's inputs
 }
 
 // wanted walks the groups backwards and marks those that somebody still needs.
@@ -128,12 +129,7 @@ func (b *builder) external(v split.ValueID) planner.ValueID {
 	if id, ok := b.value[v]; ok {
 		return id
 	}
-	id := b.add(v, planner.External)
-	val := &b.p.Values[id]
-	if b.q.InputsStay && slices.Contains(b.g.Inputs, v) {
-		val.Stay = []planner.NodeID{planner.NodeID(b.q.Entry)}
-	}
-	return id
+	return b.add(v, planner.External)
 }
 
 func (b *builder) add(v split.ValueID, producer planner.PieceID) planner.ValueID {
@@ -146,7 +142,11 @@ func (b *builder) add(v split.ValueID, producer planner.PieceID) planner.ValueID
 		specs = append(specs, c.Codec)
 	}
 	b.frame.Codecs = append(b.frame.Codecs, specs)
-	b.p.Values = append(b.p.Values, planner.Value{Name: b.g.Values[v].Name, Producer: producer, Codings: codings})
+	val := planner.Value{Name: b.g.Values[v].Name, Producer: producer, Codings: codings}
+	if b.q.InputsStay && b.raw[v] {
+		val.Stay = []planner.NodeID{planner.NodeID(b.q.Entry)}
+	}
+	b.p.Values = append(b.p.Values, val)
 	return id
 }
 
