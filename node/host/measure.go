@@ -14,11 +14,11 @@ import (
 	"github.com/cleave-mesh/cleave/split/engine"
 )
 
-// A profile takes profileTime, at least profileMin and at most profileMax runs of the whole graph.
+// The times of a profile, as those of clock.
 const (
-	profileTime = 400 * time.Millisecond
-	profileMin  = 5
-	profileMax  = 60
+	profileQuiet   = 150 * time.Millisecond
+	profileLongest = 1500 * time.Millisecond
+	profileMin     = 5
 )
 
 // Timing is the speed of one backend for one graph, in seconds on the emulated machine.
@@ -70,23 +70,27 @@ func (h *Host) measure(ctx context.Context, b engine.Backend, g *split.Graph) (*
 	var totals []float64
 	groups := make([][]float64, len(g.Groups))
 	timer, perGroup := exec.(engine.GroupTimer)
-	begin := time.Now()
-	for len(totals) < profileMin || len(totals) < profileMax && time.Since(begin) < profileTime {
+	err = settle(profileQuiet, profileLongest, profileMin, func() (time.Duration, error) {
 		start := time.Now()
 		if _, err := exec.Run(ctx, in); err != nil {
-			return nil, err
+			return 0, err
 		}
-		totals = append(totals, time.Since(start).Seconds())
+		took := time.Since(start)
+		totals = append(totals, took.Seconds())
 		if !perGroup {
-			continue
+			return took, nil
 		}
 		seconds := make([]float64, len(g.Groups))
 		if _, err := timer.RunTimed(ctx, in, seconds); err != nil {
-			return nil, err
+			return 0, err
 		}
 		for i, s := range seconds {
 			groups[i] = append(groups[i], s)
 		}
+		return took, nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	t := &Timing{Backend: b.Name(), Version: b.Version(), Groups: make([]float64, len(g.Groups)), Memory: exec.Memory()}
 	t.Total = usual(h, totals) / h.cfg.Speed
