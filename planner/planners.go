@@ -13,6 +13,8 @@ func Planners() []Planner {
 		minCut{name: "mincut", returns: false},
 		minCut{name: "mincut-return", returns: true},
 		chain{},
+		tiers{},
+		pipeline{},
 		single{name: "device-only", choose: deviceOnly},
 		single{name: "cloud-only", choose: cloudOnly, raw: true},
 		single{name: "cloud-only-jpeg", choose: cloudOnly, jpeg: true},
