@@ -122,7 +122,7 @@ func (l *links) apply() {
 			fresh = fresh || !had
 		}
 		if fresh {
-			l.n.beside(func(ctx context.Context) { l.n.probe(ctx, id) })
+			l.n.beside(func(ctx context.Context) { l.n.measureAnew(ctx, id) })
 		}
 	}
 }

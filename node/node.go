@@ -71,7 +71,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	}
 	n := &Node{
 		set: set, log: set.Log, begun: time.Now(), sizes: newSizeTable(), frames: newFrameTable(), flights: newFlightTable(),
-		plans: newPlanTable(), runs: newRunTable(), fetches: newFetchTable(),
+		plans: newPlanTable(set.MaxRequests), runs: newRunTable(), fetches: newFetchTable(),
 	}
 	n.ctx, n.stop = context.WithCancel(context.Background())
 	if err := n.start(ctx); err != nil {

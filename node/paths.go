@@ -31,6 +31,25 @@ func (n *Node) probe(ctx context.Context, id transport.PeerID) {
 	n.publishPaths()
 }
 
+// settleTime is how long the other end may take to emulate its direction of a link as well.
+const settleTime = time.Second
+
+// measureAnew forgets what was measured of a path before its link was emulated, and measures it: at once, and when the other end
+// has surely done the same.
+func (n *Node) measureAnew(ctx context.Context, id transport.PeerID) {
+	n.mesh.Remeasure(id)
+	n.probe(ctx, id)
+	timer := time.NewTimer(settleTime)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+		return
+	}
+	n.mesh.Remeasure(id)
+	n.probe(ctx, id)
+}
+
 // publishPaths spreads what this node measured of its paths. Figures are rounded, so that noise spreads nothing.
 func (n *Node) publishPaths() {
 	records := []pathRecord{}

@@ -63,8 +63,8 @@ type current struct {
 	epoch uint64
 }
 
-func newPlanTable() *planTable {
-	return &planTable{byID: map[string]*livePlan{}, current: map[string]current{}}
+func newPlanTable(slots int) *planTable {
+	return &planTable{slots: make(chan struct{}, slots), byID: map[string]*livePlan{}, current: map[string]current{}}
 }
 
 func (t *planTable) get(id string) *livePlan {
@@ -173,7 +173,7 @@ func (n *Node) ensureInstalled(ctx context.Context, lp *livePlan) error {
 	if lp.installed {
 		return nil
 	}
-	if err := n.install(ctx, lp.frame, lp.plan); err != nil {
+	if err := n.install(ctx, lp.frame, lp.plan, false); err != nil {
 		return err
 	}
 	lp.installed = true
@@ -272,7 +272,8 @@ func (n *Node) question(name store.Name, c *canonical, r client.PlanRequest) (*p
 	q.Codings = func(v split.ValueID) []planner.Coding {
 		var out []planner.Coding
 		for _, k := range n.sizes.correct(c.digest, v, codings[v]) {
-			if s, err := codec.Parse(k.Codec); err != nil || lossless && !s.Lossless() {
+			exact := lossless || slices.Contains(c.graph.Outputs, v) // the answer itself is never approximated on its way
+			if s, err := codec.Parse(k.Codec); err != nil || exact && !s.Lossless() {
 				continue
 			}
 			out = append(out, k)
@@ -400,7 +401,7 @@ func (n *Node) planRest(ctx context.Context, lp *livePlan, e session.Replan) (*p
 		return nil, "", err
 	}
 	up := rest.Lift(plan)
-	if err := n.install(ctx, lp.frame, up); err != nil {
+	if err := n.install(ctx, lp.frame, up, true); err != nil {
 		return nil, "", err
 	}
 	return up, planID(lp.frame.id, up), nil

@@ -215,8 +215,7 @@ func (n *Node) profile(ctx context.Context, model store.Digest, shapes map[strin
 	for v, list := range found {
 		for _, e := range list {
 			p.Codings[v] = append(p.Codings[v], planner.Coding{
-				Codec: e.Codec, Bytes: e.Bytes, Encode: e.EncodeNS * float64(e.Elements) * 1e-9,
-				Decode: e.DecodeNS * float64(e.Elements) * 1e-9, Loss: e.Error,
+				Codec: e.Codec, Bytes: e.Bytes, Encode: e.Encode, Decode: e.Decode, Loss: e.Error,
 			})
 		}
 	}

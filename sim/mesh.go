@@ -27,7 +27,6 @@ type mesh struct {
 
 	problem  *planner.Problem // of a new request; nil when belief or membership changed since
 	plan     *planner.Plan    // nil with problem
-	planErr  error
 	planText string
 
 	open   map[int]*request // under way, by id
@@ -43,7 +42,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 		return nil, err
 	}
 	m := newMesh(cfg)
-	if err := m.replan(ctx); err != nil {
+	if err := m.replan(ctx, cfg.First); err != nil {
 		return nil, fmt.Errorf("simulate %s with %s: %w", cfg.Topology.Name, cfg.Policy.Name, err)
 	}
 	m.result.Predicted, m.result.Bytes = m.plan.Cost.Latency, m.plan.Cost.Bytes
@@ -51,6 +50,11 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	if cfg.Events {
 		for _, e := range cfg.Topology.Events {
 			m.clock.at(e.Time, func() { m.happen(ctx, e) })
+		}
+	}
+	for _, l := range cfg.Topology.Links {
+		if l.Rates != nil {
+			m.follow(ctx, l)
 		}
 	}
 	m.arrivals(ctx)
@@ -115,7 +119,7 @@ func (m *mesh) arrive(ctx context.Context) {
 	m.made++
 	m.open[r.out.ID] = r
 	if m.plan == nil {
-		if err := m.replan(ctx); err != nil {
+		if err := m.replan(ctx, nil); err != nil {
 			r.end("no plan: " + err.Error())
 			return
 		}
@@ -124,19 +128,22 @@ func (m *mesh) arrive(ctx context.Context) {
 	r.start(m.problem, m.plan)
 }
 
-// replan makes the plan that new requests take.
-func (m *mesh) replan(ctx context.Context) error {
+// replan makes the plan that new requests take, unless it is given.
+func (m *mesh) replan(ctx context.Context, plan *planner.Plan) error {
 	m.plan = nil
-	problem, err := m.belief.problem(m.cfg.Topology, m.cfg.Profile, m.cfg.Policy.Rule, func(n int) bool { return m.present[n] })
+	before := m.planText
+	m.planText = "no plan"
+	problem, err := m.belief.problem(m.cfg.Topology, m.cfg.Profile, m.cfg.Policy, func(n int) bool { return m.present[n] })
 	if err != nil {
 		return err
 	}
-	plan, err := m.cfg.Policy.Planner.Plan(ctx, problem)
-	if err != nil {
-		return err
+	if plan == nil {
+		if plan, err = m.cfg.Policy.Planner.Plan(ctx, problem); err != nil {
+			return err
+		}
 	}
 	text := Describe(problem, plan)
-	if m.planText != "" && m.planText != text {
+	if before != "" && before != text {
 		m.note("plan: " + text)
 	}
 	m.problem, m.plan, m.planText = problem, plan, text
@@ -155,45 +162,57 @@ func (m *mesh) happen(ctx context.Context, e topology.Event) {
 		})
 		return
 	}
-	d := m.devices[n]
-	life := d.life
-	notice := func(present bool, ev session.Event) {
-		m.clock.after(m.cfg.Detect, func() {
-			if d.life != life {
-				return
-			}
-			m.present[n] = present
-			m.forgetPlan(ctx)
-			for _, id := range m.underWay() {
-				m.open[id].coordinate(ev)
-			}
-		})
-	}
-	id := planner.NodeID(n)
+	d, id := m.devices[n], planner.NodeID(n)
 	switch e.Kind {
 	case topology.Kill:
 		m.cut(n)
 		d.kill()
-		life = d.life
-		notice(false, session.PeerDown{Node: id})
+		m.notice(ctx, n, session.PeerDown{Node: id})
 	case topology.Stop:
-		if !d.dead {
+		if !d.dead && !d.frozen {
 			m.hold(n, 1)
 			d.freeze()
-			notice(false, session.PeerSuspect{Node: id})
+			m.notice(ctx, n, session.PeerSuspect{Node: id})
 		}
 	case topology.Cont:
 		if d.frozen {
 			m.hold(n, -1)
 			d.thaw()
-			notice(true, session.PeerUp{Node: id})
+			m.notice(ctx, n, session.PeerUp{Node: id})
 		}
 	case topology.Join:
 		if d.dead {
 			d.dead = false
-			notice(true, session.PeerUp{Node: id})
+			if m.present[n] { // it came back before its death was noticed: that it lost its memory is noticed with it
+				m.notice(ctx, n, session.PeerDown{Node: id}, session.PeerUp{Node: id})
+			} else {
+				m.notice(ctx, n, session.PeerUp{Node: id})
+			}
 		}
 	}
+}
+
+// notice tells the entry what happened to a node, unless something else has happened to it by then.
+func (m *mesh) notice(ctx context.Context, n int, events ...session.Event) {
+	d := m.devices[n]
+	d.turns++
+	turn := d.turns
+	m.clock.after(m.cfg.Detect, func() {
+		if d.turns != turn {
+			return
+		}
+		for _, ev := range events {
+			_, up := ev.(session.PeerUp)
+			if up == m.present[n] {
+				continue
+			}
+			m.present[n] = up
+			m.forgetPlan(ctx)
+			for _, id := range m.underWay() {
+				m.open[id].coordinate(ev)
+			}
+		}
+	})
 }
 
 // underWay are the ids of open requests, ascending.
@@ -208,7 +227,7 @@ func (m *mesh) underWay() []int {
 
 // forgetPlan makes the next request wait for a new plan of its own.
 func (m *mesh) forgetPlan(ctx context.Context) {
-	if err := m.replan(ctx); err != nil {
+	if err := m.replan(ctx, nil); err != nil {
 		m.note("no plan: " + err.Error())
 	}
 }

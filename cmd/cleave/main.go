@@ -30,6 +30,8 @@ func commands() []*cobra.Command {
 		newBench(),
 		newSuite(),
 		newSim(),
+		newPlanCommand(),
+		newCalibrate(),
 	}
 }
 
