@@ -2,6 +2,7 @@ package member
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -95,6 +96,7 @@ type Group struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 	fetch  chan rumour
+	hurry  chan struct{} // asks for an exchange soon
 
 	mu      sync.Mutex
 	nodes   map[transport.PeerID]Node
@@ -129,6 +131,7 @@ func Start(cfg Config) (*Group, error) {
 	g := &Group{
 		host: cfg.Host, cfg: cfg, log: cfg.Logger, store: newStore(), events: newEventQueue(), self: admit.KeyOf(public),
 		nodes: map[transport.PeerID]Node{}, fetch: make(chan rumour, fetchQueue),
+		hurry: make(chan struct{}, 1),
 	}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	g.wire = newWire(cfg.Host, cfg.Timing.Stream)
@@ -187,9 +190,13 @@ func (g *Group) Join(ctx context.Context, seeds ...transport.Seed) error {
 			errs = append(errs, err)
 			continue
 		}
-		if err := g.exchange(ctx, s.Peer); err != nil {
+		if _, err := g.exchange(ctx, s.Peer); err != nil {
 			errs = append(errs, err)
 			continue
+		}
+		select {
+		case g.hurry <- struct{}{}:
+		default:
 		}
 		return nil
 	}
@@ -236,6 +243,24 @@ func (g *Group) alive() int {
 		}
 	}
 	return max(1, n)
+}
+
+// membersHash sums up which nodes gossip reaches.
+func (g *Group) membersHash() [32]byte {
+	g.mu.Lock()
+	ids := make([]transport.PeerID, 0, len(g.nodes))
+	for id, n := range g.nodes {
+		if n.State == Alive {
+			ids = append(ids, id)
+		}
+	}
+	g.mu.Unlock()
+	slices.Sort(ids)
+	h := sha256.New()
+	for _, id := range ids {
+		h.Write([]byte(id))
+	}
+	return [32]byte(h.Sum(nil))
 }
 
 // pick is a random other node in the state; false when there is none.
@@ -286,6 +311,9 @@ func (g *Group) Close() error {
 	return err
 }
 
+// eager is how much sooner the next exchange comes after one that found differences.
+const eager = 6
+
 // maintain runs anti-entropy, reconnects failed nodes and forgets old ones.
 func (g *Group) maintain() {
 	defer g.wg.Done()
@@ -297,15 +325,22 @@ func (g *Group) maintain() {
 		select {
 		case <-g.ctx.Done():
 			return
+		case <-g.hurry:
+			entropy.Reset(jitter(g.cfg.Timing.Entropy / eager))
 		case <-entropy.C:
+			next := g.cfg.Timing.Entropy
 			if id, ok := g.pick(Alive); ok {
 				ctx, cancel := context.WithTimeout(g.ctx, g.cfg.Timing.Stream)
-				if err := g.exchange(ctx, id); err != nil && g.ctx.Err() == nil {
+				differed, err := g.exchange(ctx, id)
+				cancel()
+				if err != nil && g.ctx.Err() == nil {
 					g.log.Debug("records not exchanged", "peer", id.Short(), "error", err.Error())
 				}
-				cancel()
+				if differed {
+					next /= eager
+				}
 			}
-			entropy.Reset(jitter(g.cfg.Timing.Entropy))
+			entropy.Reset(jitter(next))
 		case now := <-reconnect.C:
 			g.forgetOld(now)
 			if id, ok := g.pick(Failed); ok {

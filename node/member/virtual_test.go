@@ -87,6 +87,9 @@ func (c *cloud) until(t *testing.T, most time.Duration, skip int, done func(*mem
 			return time.Since(start)
 		}
 		if time.Since(start) > most {
+			for i, g := range c.groups {
+				t.Logf("node %d: alive %d failed %d records %d done %v", i, states(g, member.Alive), states(g, member.Failed), len(g.Records("load")), done(g))
+			}
 			t.Errorf("not everywhere after %v of virtual time", most)
 			return time.Since(start)
 		}
