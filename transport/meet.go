@@ -35,6 +35,8 @@ const (
 	// introduction dial.
 	directTimeout = 2 * time.Second
 	punchTimeout  = 3 * time.Second
+	// introduceWait is how long a relay waits for a target that is not connected yet.
+	introduceWait = 500 * time.Millisecond
 	// maxRelays is how many relays a host keeps a connection to.
 	maxRelays = 3
 	// relayKeepAlive keeps the NAT's mapping towards a relay.
@@ -218,8 +220,8 @@ func (h *Host) meet(ctx context.Context, in *Incoming, op byte, b []byte) ([]byt
 
 // introduce is the relay's part.
 func (h *Host) introduce(ctx context.Context, in *Incoming, target PeerID, addrs []string) ([]byte, error) {
-	r, ok := h.known(target)
-	if !ok || r.direct() == nil {
+	r := h.awaitDirect(ctx, target)
+	if r == nil {
 		return nil, fmt.Errorf("%s is not connected here", target.Short())
 	}
 	caller, err := in.From.Public()
@@ -241,6 +243,23 @@ func (h *Host) introduce(ctx context.Context, in *Incoming, target PeerID, addrs
 		theirs = append([]string{l.conn.RemoteAddr().String()}, theirs...)
 	}
 	return appendAddresses(nil, theirs), nil
+}
+
+// awaitDirect is a peer with a direct connection to this host; one that is just about to connect gets a moment.
+func (h *Host) awaitDirect(ctx context.Context, id PeerID) *remote {
+	tick := time.NewTicker(introduceWait / 10)
+	defer tick.Stop()
+	for range 10 {
+		if r, ok := h.known(id); ok && r.direct() != nil {
+			return r
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	return nil
 }
 
 // expect is the target's part: dial the caller in the background, and say where this host might be.
