@@ -432,7 +432,7 @@ func (h *Host) serve(l *link) {
 	cause := refusal(context.Cause(l.conn.Context()))
 	r := l.peer
 	r.mu.Lock()
-	if i := slices.Index(r.links, l); i >= 0 {
+	if i := slices.Index(r.links, l); i >= 0 { // drop may have been faster
 		r.links = slices.Delete(r.links, i, i+1)
 	}
 	last := len(r.links) == 0 && !r.gone

@@ -63,6 +63,9 @@ func (h *Host) relayList() []PeerID {
 	return slices.Clone(h.relays)
 }
 
+// Relay tells whether this host relays for others.
+func (h *Host) Relay() bool { return h.cfg.Relay }
+
 // External is this host's address as others see it; "" when unknown or the same as an own one.
 func (h *Host) External() string {
 	h.mu.Lock()

@@ -60,6 +60,7 @@ type Node struct {
 	ID    transport.PeerID
 	Name  string
 	Role  admit.Role
+	Relay bool // introduces and relays for nodes behind NATs
 	Addrs []string
 	State State
 	Since time.Time // of the state
@@ -168,39 +169,60 @@ func Start(cfg Config) (*Group, error) {
 	return g, nil
 }
 
+// joinRounds is how often Join tries all seeds: one that many nodes join at once may be busy.
+const joinRounds = 3
+
 // Join makes this node part of the mesh that a seed belongs to. Seeds are tried in order until one answers; records are
 // fetched before Join returns.
 func (g *Group) Join(ctx context.Context, seeds ...transport.Seed) error {
 	var errs []error
-	for _, s := range seeds {
-		if err := ctx.Err(); err != nil {
-			return err
+	for round := range joinRounds {
+		if round > 0 {
+			t := time.NewTimer(rand.N(time.Duration(round) * time.Second))
+			select {
+			case <-t.C:
+			case <-ctx.Done():
+				t.Stop()
+				return fmt.Errorf("%w: %w", ErrNoSeed, errors.Join(errs...))
+			}
 		}
-		if s.Peer == g.host.ID() {
-			continue
-		}
-		if s.Addr != "" {
-			g.host.Learn(s.Peer, s.Addr)
-		}
-		if err := g.host.Connect(ctx, s.Peer); err != nil {
+		errs = nil
+		for _, s := range seeds {
+			if s.Peer == g.host.ID() {
+				continue
+			}
+			err := g.joinAt(ctx, s)
+			if err == nil {
+				return nil
+			}
 			errs = append(errs, err)
-			continue
+			if errors.Is(err, admit.ErrEvicted) {
+				return fmt.Errorf("%w: %w", ErrNoSeed, err)
+			}
 		}
-		if _, err := g.list.Join([]string{joinName(s.Peer)}); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		if _, err := g.exchange(ctx, s.Peer); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		select {
-		case g.hurry <- struct{}{}:
-		default:
-		}
-		return nil
 	}
 	return fmt.Errorf("%w: %w", ErrNoSeed, errors.Join(errs...))
+}
+
+// joinAt joins at one seed.
+func (g *Group) joinAt(ctx context.Context, s transport.Seed) error {
+	if s.Addr != "" {
+		g.host.Learn(s.Peer, s.Addr)
+	}
+	if err := g.host.Connect(ctx, s.Peer); err != nil {
+		return err
+	}
+	if _, err := g.list.Join([]string{joinName(s.Peer)}); err != nil {
+		return err
+	}
+	if _, err := g.exchange(ctx, s.Peer); err != nil {
+		return err
+	}
+	select {
+	case g.hurry <- struct{}{}:
+	default:
+	}
+	return nil
 }
 
 // Nodes lists every node known, this one included, ordered by name and identity.
@@ -261,6 +283,20 @@ func (g *Group) membersHash() [32]byte {
 		h.Write([]byte(id))
 	}
 	return [32]byte(h.Sum(nil))
+}
+
+// useRelays gives the host the relays of the mesh. All nodes order them alike, so that two nodes behind NATs share one.
+func (g *Group) useRelays() {
+	g.mu.Lock()
+	var ids []transport.PeerID
+	for id, n := range g.nodes {
+		if n.Relay && n.State == Alive {
+			ids = append(ids, id)
+		}
+	}
+	g.mu.Unlock()
+	slices.Sort(ids)
+	g.host.SetRelays(ids)
 }
 
 // pick is a random other node in the state; false when there is none.

@@ -106,7 +106,7 @@ func (c *cloud) bytesSent() (n uint64) {
 
 // TestHundredNodes holds the convergence figures of the LAN profile, at 1 % loss and 1 ms.
 func TestHundredNodes(t *testing.T) {
-	n := 30
+	n := 12
 	if os.Getenv("CLEAVE_SWEEP") != "" {
 		n = 100
 	}
@@ -140,7 +140,7 @@ func TestHundredNodes(t *testing.T) {
 
 // TestNoFalseDeath watches a quiet mesh at 1 % loss.
 func TestNoFalseDeath(t *testing.T) {
-	n, span := 10, 3*time.Minute
+	n, span := 5, time.Minute
 	if os.Getenv("CLEAVE_SWEEP") != "" {
 		n, span = 100, time.Hour
 	}
