@@ -7,10 +7,6 @@ import (
 	"github.com/cleave-mesh/cleave/internal/tensor"
 )
 
-// Coder encodes and decodes with calibrated tables. A nil *Coder has none and is what the package's functions use. It is
-// safe for concurrent use.
-type Coder struct{}
-
 // Append appends the frame of t to dst. It fails with an error that wraps ErrUnsuitable when the codec does not fit the
 // tensor and ErrSpec when the spec is wrong; dst is then returned unchanged in length. t is only read.
 func Append(dst []byte, t *tensor.Tensor, s Spec) ([]byte, error) {

@@ -9,7 +9,7 @@ import (
 // benchSpecs are the codecs whose speed is published, with a tensor that is half zeros like one after ReLU.
 var benchSpecs = []string{
 	"raw", "lossless", "float16", "bfloat16", "float8", "int8", "int8:axis=1", "int8:axis=-1", "int8:group=64", "int4", "int4:clip=none",
-	"int4:entropy=rans", "int2:entropy=rans", "jpeg:scale=60,offset=-2", "png:scale=60,offset=-2",
+	"int4:entropy=rans", "int2:entropy=rans", "uniform:rel=0.7", "jpeg:scale=60,offset=-2", "png:scale=60,offset=-2",
 }
 
 // benchShape is 0.8 million elements: 3.2 MB, larger than a core's caches of the second level.

@@ -42,6 +42,7 @@ const (
 	Int2     ID = 9
 	JPEG     ID = 10
 	PNG      ID = 11
+	Uniform  ID = 12
 )
 
 var (
@@ -123,6 +124,7 @@ var coders = []coder{
 	Int2:     quantCodec{id: Int2, name: "int2", bits: 2},
 	JPEG:     imageCodec{id: JPEG, name: "jpeg"},
 	PNG:      imageCodec{id: PNG, name: "png"},
+	Uniform:  uniformCodec{},
 }
 
 // coder is what a codec implements behind its public face. A work carries the frame's header and scratch buffers; the

@@ -126,7 +126,8 @@ func TestLossyBounds(t *testing.T) {
 	specs := []string{
 		"int8", "int6", "int4", "int3", "int2", "int8:axis=1", "int4:axis=-1", "int4:axis=1,entropy=rans", "int2:clip=mse",
 		"int4:group=64", "int3:group=16,entropy=rans", "int8:group=4096", "int4:axis=1,outliers=3", "int4:group=32,axis=-1,outliers=2",
-		"int6:clip=mse,chunk=640", "int2:axis=0,clip=none,entropy=rans",
+		"int6:clip=mse,chunk=640", "uniform", "uniform:rel=1.5", "uniform:rel=0.01", "uniform:bits=1,chunk=640", "uniform:round=0.2",
+		"int2:axis=0,clip=none,entropy=rans",
 	}
 	for _, text := range specs {
 		s := mustParse(t, text)
@@ -212,8 +213,19 @@ func TestFloatBounds(t *testing.T) {
 
 // TestGolden pins the bytes of small frames. A change here is a change of the wire format.
 func TestGolden(t *testing.T) {
-	x := tensor.Of[float32](tensor.Float32, tensor.Shape{2, 3}, 0, 1, -2, 0.5, 0, 3)
+	small := tensor.Of[float32](tensor.Float32, tensor.Shape{2, 3}, 0, 1, -2, 0.5, 0, 3)
+	large, err := tensor.New(tensor.Float32, tensor.Shape{8, 16})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range tensor.Data[float32](large) {
+		tensor.Data[float32](large)[i] = v + float32(i*i%7-3)*float32(i%3)
+	}
 	for _, g := range golden {
+		x := small
+		if g.large {
+			x = large
+		}
 		frame, err := Append(nil, x, mustParse(t, g.spec))
 		if err != nil {
 			t.Fatal(err)
@@ -264,7 +276,7 @@ func TestStream(t *testing.T) {
 // TestDamage flips every bit and cuts at every byte of small frames: every one must be an error that names its place.
 func TestDamage(t *testing.T) {
 	rng := newRand(t, 5)
-	for _, text := range []string{"raw", "lossless", "float16", "int4:entropy=rans", "int8:group=16"} {
+	for _, text := range []string{"raw", "lossless", "float16", "int4:entropy=rans", "int8:group=16", "uniform"} {
 		x := activations(t, rng, tensor.Shape{1, 5, 40}, true)
 		frame, err := Append(nil, x, mustParse(t, text))
 		if err != nil {
@@ -308,7 +320,7 @@ func TestLimits(t *testing.T) {
 func TestAppendDoesNotAllocate(t *testing.T) {
 	rng := newRand(t, 6)
 	x := activations(t, rng, tensor.Shape{1, 24, 32, 32}, true)
-	for _, text := range []string{"raw", "lossless", "float16", "bfloat16", "float8", "int8", "int8:axis=1", "int4:entropy=rans", "int4:group=64"} {
+	for _, text := range []string{"raw", "lossless", "float16", "bfloat16", "float8", "int8", "int8:axis=1", "int4:entropy=rans", "int4:group=64", "uniform"} {
 		s := mustParse(t, text)
 		frame, err := Append(nil, x, s)
 		if err != nil {

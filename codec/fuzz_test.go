@@ -14,7 +14,8 @@ import (
 // fuzzSpecs are the specs whose frames seed the fuzzers; images are left to their own seeds because they are slow.
 var fuzzSpecs = []string{
 	"raw", "raw:chunk=64", "lossless", "lossless:chunk=64", "float16", "bfloat16", "float8", "int8", "int8:axis=1", "int6:group=16",
-	"int4:entropy=rans", "int3:axis=-1,outliers=2", "int2:clip=mse,chunk=128", "png", "jpeg:quality=50",
+	"int4:entropy=rans", "int3:axis=-1,outliers=2", "int2:clip=mse,chunk=128", "uniform", "uniform:rel=0.02,chunk=64",
+	"png", "jpeg:quality=50",
 }
 
 // resum makes the checksums of a frame right as far as its lengths can be followed, so that mutations reach the decoders.

@@ -19,6 +19,7 @@ type work struct {
 	// tables are the calibrated tables of this side.
 	tables *Coder
 	quant  quantState
+	fold   foldState
 	planes planeState
 	image  imageState
 }

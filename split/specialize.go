@@ -14,6 +14,10 @@ func Specialize(g *Graph, shapes map[string]tensor.Shape) (*Graph, error) {
 	if err := s.bind(shapes); err != nil {
 		return nil, fmt.Errorf("specialise %q: %w", g.Name, err)
 	}
+	s.Groups = nil
+	if _, err := inferTypes(s); err != nil {
+		return nil, fmt.Errorf("specialise %q: %w", g.Name, err)
+	}
 	return s, nil
 }
 

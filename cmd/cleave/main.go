@@ -16,9 +16,22 @@ import (
 func commands() []*cobra.Command {
 	return []*cobra.Command{
 		newDemo(),
+		newPlanCommand(),
+		newNode(),
+		newToken(),
+		newLs(),
+		newModels(),
+		newPs(),
+		newPush(),
+		newPull(),
+		newRm(),
+		newInfer(),
 		newRun(),
 		newBench(),
 		newSuite(),
+		newSim(),
+		newPlanCommand(),
+		newCalibrate(),
 	}
 }
 

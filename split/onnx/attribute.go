@@ -118,7 +118,9 @@ func (s *scope) subgraph(p *onnxpb.GraphProto) (*split.Graph, error) {
 }
 
 // isConstant reports whether n is a Constant op.
-func isConstant(n *onnxpb.NodeProto) bool { return n.OpType == "Constant" && domainName(n.Domain) == "" }
+func isConstant(n *onnxpb.NodeProto) bool {
+	return n.OpType == "Constant" && domainName(n.Domain) == ""
+}
 
 // constant is the value of a Constant op.
 func (s *scope) constant(n *onnxpb.NodeProto) (*tensor.Tensor, error) {

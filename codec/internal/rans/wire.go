@@ -1,6 +1,77 @@
 package rans
 
-import "math/bits"
+import (
+	"math"
+	"math/bits"
+)
+
+// bitWriter appends bits to dst, low bits first.
+type bitWriter struct {
+	dst  []byte
+	acc  uint64
+	have int
+}
+
+func (w *bitWriter) put(v uint64, n int) {
+	w.acc |= v << w.have
+	w.have += n
+	for w.have >= 8 {
+		w.dst = append(w.dst, byte(w.acc))
+		w.acc >>= 8
+		w.have -= 8
+	}
+}
+
+// freq writes the number of significant bits in 4 bits and those below the leading one.
+func (w *bitWriter) freq(f uint16) {
+	n := bits.Len16(f)
+	w.put(uint64(n), 4)
+	if n > 1 {
+		w.put(uint64(f)&(1<<(n-1)-1), n-1)
+	}
+}
+
+func (w *bitWriter) flush() []byte {
+	if w.have > 0 {
+		w.dst = append(w.dst, byte(w.acc))
+		w.acc, w.have = 0, 0
+	}
+	return w.dst
+}
+
+// bitReader reads what bitWriter wrote; beyond the end it reads zeros and at exceeds the length.
+type bitReader struct {
+	src  []byte
+	at   int
+	acc  uint64
+	have int
+}
+
+func (r *bitReader) get(n int) uint64 {
+	for r.have < n {
+		if r.at < len(r.src) {
+			r.acc |= uint64(r.src[r.at]) << r.have
+		}
+		r.at++
+		r.have += 8
+	}
+	v := r.acc & (1<<n - 1)
+	r.acc >>= n
+	r.have -= n
+	return v
+}
+
+// freq reads a frequency of at most Scale.
+func (r *bitReader) freq() (uint16, bool) {
+	n := int(r.get(4))
+	if n == 0 {
+		return 0, true
+	}
+	if n > ScaleBits {
+		return 0, false
+	}
+	return uint16(1<<(n-1) | r.get(n-1)), true
+}
 
 // AppendFreq appends frequencies as a bit string: the first and the last symbol in 8 bits each, then per symbol between
 // them the number of significant bits in 4 bits and those below the leading one. They sum to Scale.
@@ -12,29 +83,11 @@ func AppendFreq(dst []byte, freq *[256]uint16) []byte {
 	for freq[last] == 0 {
 		last--
 	}
-	dst = append(dst, byte(first), byte(last))
-	var acc uint64
-	var have int
-	put := func(v uint64, n int) {
-		acc |= v << have
-		have += n
-		for have >= 8 {
-			dst = append(dst, byte(acc))
-			acc >>= 8
-			have -= 8
-		}
-	}
+	w := bitWriter{dst: append(dst, byte(first), byte(last))}
 	for _, f := range freq[first : last+1] {
-		n := bits.Len16(f)
-		put(uint64(n), 4)
-		if n > 1 {
-			put(uint64(f)&(1<<(n-1)-1), n-1)
-		}
+		w.freq(f)
 	}
-	if have > 0 {
-		dst = append(dst, byte(acc))
-	}
-	return dst
+	return w.flush()
 }
 
 // ParseFreq reads what AppendFreq wrote and returns the number of bytes used. It fails with ErrCorrupt unless the
@@ -44,34 +97,28 @@ func ParseFreq(freq *[256]uint16, src []byte) (int, error) {
 	if len(src) < 2 || src[0] >= src[1] {
 		return 0, ErrCorrupt
 	}
-	at, have := 2, 0
-	var acc uint64
-	get := func(n int) uint64 {
-		for have < n {
-			if at < len(src) {
-				acc |= uint64(src[at]) << have
-			}
-			at++
-			have += 8
-		}
-		v := acc & (1<<n - 1)
-		acc >>= n
-		have -= n
-		return v
-	}
+	r := bitReader{src: src, at: 2}
 	sum := 0
 	for s := int(src[0]); s <= int(src[1]); s++ {
-		n := int(get(4))
-		if n > ScaleBits {
+		f, ok := r.freq()
+		if !ok {
 			return 0, ErrCorrupt
 		}
-		if n > 0 {
-			freq[s] = uint16(1<<(n-1) | get(n-1))
-		}
-		sum += int(freq[s])
+		freq[s] = f
+		sum += int(f)
 	}
-	if at > len(src) || sum != Scale || freq[src[0]] == 0 || freq[src[1]] == 0 {
+	if r.at > len(src) || sum != Scale || freq[src[0]] == 0 || freq[src[1]] == 0 {
 		return 0, ErrCorrupt
 	}
-	return at, nil
+	return r.at, nil
+}
+
+// cost is the bits that a symbol of a given frequency takes.
+var cost = costs()
+
+func costs() (c [ContextScale + 1]float64) {
+	for f := 1; f <= ContextScale; f++ {
+		c[f] = ContextBits - math.Log2(float64(f))
+	}
+	return c
 }

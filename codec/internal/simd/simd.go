@@ -28,6 +28,22 @@ func BF16ToF32(dst []float32, src []byte) {
 // equal to it when src has an infinity but no NaN.
 func MaxAbs(src []float32) uint32 { return maxAbs(src) }
 
+// SumSquares is the sum of the squares of src, which is finite, added up in float64 over four interleaved sums.
+func SumSquares(src []float32) float64 {
+	var a, b, c, d float64
+	for ; len(src) >= 4; src = src[4:] {
+		v, w, x, y := float64(src[0]), float64(src[1]), float64(src[2]), float64(src[3])
+		a += float64(v * v)
+		b += float64(w * w)
+		c += float64(x * x)
+		d += float64(y * y)
+	}
+	for _, x := range src {
+		a += float64(float64(x) * float64(x))
+	}
+	return a + b + (c + d)
+}
+
 // Range returns the smallest and largest element of src, and whether all are finite; if not, lo and hi mean nothing. The
 // range of nothing is [0, 0].
 func Range(src []float32) (lo, hi float32, finite bool) {

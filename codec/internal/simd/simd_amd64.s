@@ -376,6 +376,76 @@ loop:
 	VZEROUPPER
 	RET
 
+// func foldAVX2(dst *byte, src *float32, inv float32, round float32, n int)
+// Requires: AVX, AVX2, SSE2
+TEXT ·foldAVX2(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         n+24(FP), DX
+	VBROADCASTSS inv+16(FP), Y0
+	VBROADCASTSS round+20(FP), Y1
+	MOVL         $0x7fffffff, BX
+	MOVD         BX, X2
+	VPBROADCASTD X2, Y2
+	MOVL         $0x42fe0000, BX
+	MOVD         BX, X3
+	VPBROADCASTD X3, Y3
+	VPXOR        Y4, Y4, Y4
+	VMOVDQU      packOrder<>+0(SB), Y5
+
+loop:
+	VMOVUPS    (CX), Y7
+	VANDPS     Y2, Y7, Y6
+	VPSRAD     $0x1f, Y7, Y7
+	VMULPS     Y0, Y6, Y6
+	VADDPS     Y1, Y6, Y6
+	VMINPS     Y3, Y6, Y6
+	VCVTTPS2DQ Y6, Y6
+	VPADDD     Y6, Y6, Y6
+	VPADDD     Y7, Y6, Y6
+	VPMAXSD    Y4, Y6, Y6
+	VMOVUPS    32(CX), Y8
+	VANDPS     Y2, Y8, Y7
+	VPSRAD     $0x1f, Y8, Y8
+	VMULPS     Y0, Y7, Y7
+	VADDPS     Y1, Y7, Y7
+	VMINPS     Y3, Y7, Y7
+	VCVTTPS2DQ Y7, Y7
+	VPADDD     Y7, Y7, Y7
+	VPADDD     Y8, Y7, Y7
+	VPMAXSD    Y4, Y7, Y7
+	VMOVUPS    64(CX), Y9
+	VANDPS     Y2, Y9, Y8
+	VPSRAD     $0x1f, Y9, Y9
+	VMULPS     Y0, Y8, Y8
+	VADDPS     Y1, Y8, Y8
+	VMINPS     Y3, Y8, Y8
+	VCVTTPS2DQ Y8, Y8
+	VPADDD     Y8, Y8, Y8
+	VPADDD     Y9, Y8, Y8
+	VPMAXSD    Y4, Y8, Y8
+	VMOVUPS    96(CX), Y10
+	VANDPS     Y2, Y10, Y9
+	VPSRAD     $0x1f, Y10, Y10
+	VMULPS     Y0, Y9, Y9
+	VADDPS     Y1, Y9, Y9
+	VMINPS     Y3, Y9, Y9
+	VCVTTPS2DQ Y9, Y9
+	VPADDD     Y9, Y9, Y9
+	VPADDD     Y10, Y9, Y9
+	VPMAXSD    Y4, Y9, Y9
+	VPACKUSDW  Y7, Y6, Y6
+	VPACKUSDW  Y9, Y8, Y8
+	VPACKUSWB  Y8, Y6, Y6
+	VPERMD     Y6, Y5, Y6
+	VMOVDQU    Y6, (AX)
+	ADDQ       $0x20, AX
+	ADDQ       $0x80, CX
+	SUBQ       $0x20, DX
+	JNE        loop
+	VZEROUPPER
+	RET
+
 DATA planeBytes<>+0(SB)/1, $0x00
 DATA planeBytes<>+1(SB)/1, $0x04
 DATA planeBytes<>+2(SB)/1, $0x08

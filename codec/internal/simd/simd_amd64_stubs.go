@@ -54,6 +54,11 @@ func dequantizeAVX2(dst *float32, src *byte, base float32, step float32, n int)
 //go:noescape
 func dequantizeRowAVX2(dst *float32, src *byte, base *float32, step *float32, n int)
 
+// foldAVX2 is Fold for n elements, a multiple of 32.
+//
+//go:noescape
+func foldAVX2(dst *byte, src *float32, inv float32, round float32, n int)
+
 // split4AVX2 is Split of width 4 for n elements, a multiple of 32, to four planes.
 //
 //go:noescape

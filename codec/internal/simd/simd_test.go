@@ -111,6 +111,12 @@ func TestAgainstGeneric(t *testing.T) {
 		if !bytes.Equal(q, refQ) {
 			t.Fatalf("Quantize of %d elements differs", n)
 		}
+		Fold(q, tame, 7.3, 0.4)
+		foldGeneric(refQ, tame, 7.3, 0.4)
+		checkQ(t, "Fold")
+		if !bytes.Equal(q, refQ) {
+			t.Fatalf("Fold of %d elements differs", n)
+		}
 		base, step := floatsOf(rng, n, false), floatsOf(rng, n, false)
 		QuantizeRow(q, tame, base, step, 15)
 		quantizeRowGeneric(refQ, tame, base, step, 15)

@@ -14,6 +14,7 @@ func main() {
 	halves()
 	ranges()
 	quantizers()
+	folder()
 	splits()
 	compactions()
 	Generate()

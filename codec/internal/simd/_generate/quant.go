@@ -108,3 +108,39 @@ func dequantizer(name string, row bool) {
 	VZEROUPPER()
 	RET()
 }
+
+func folder() {
+	TEXT("foldAVX2", NOSPLIT, "func(dst *byte, src *float32, inv, round float32, n int)")
+	Pragma("noescape")
+	Doc("foldAVX2 is Fold for n elements, a multiple of 32.")
+	dst, src, n := param("dst"), param("src"), param("n")
+	inv, round := broadcastParam("inv"), broadcastParam("round")
+	abs, top := broadcast(0x7fffffff), broadcast(0x42fe0000) // 127
+	zero, perm := YMM(), YMM()
+	VPXOR(zero, zero, zero)
+	VMOVDQU(lanes, perm)
+	loop(32, map[Register]int{dst: 32, src: 128}, n, func() {
+		var v [4]VecVirtual
+		for i := range v {
+			v[i] = YMM()
+			sign := YMM()
+			VMOVUPS(Mem{Base: src, Disp: 32 * i}, sign)
+			VANDPS(abs, sign, v[i])
+			VPSRAD(Imm(31), sign, sign)
+			VMULPS(inv, v[i], v[i])
+			VADDPS(round, v[i], v[i])
+			VMINPS(top, v[i], v[i])
+			VCVTTPS2DQ(v[i], v[i])
+			VPADDD(v[i], v[i], v[i])
+			VPADDD(sign, v[i], v[i])
+			VPMAXSD(zero, v[i], v[i])
+		}
+		VPACKUSDW(v[1], v[0], v[0])
+		VPACKUSDW(v[3], v[2], v[2])
+		VPACKUSWB(v[2], v[0], v[0])
+		VPERMD(v[0], perm, v[0])
+		VMOVDQU(v[0], Mem{Base: dst})
+	})
+	VZEROUPPER()
+	RET()
+}

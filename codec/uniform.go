@@ -1,0 +1,383 @@
+package codec
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/cleave-mesh/cleave/codec/internal/rans"
+	"github.com/cleave-mesh/cleave/codec/internal/simd"
+	"github.com/cleave-mesh/cleave/internal/tensor"
+)
+
+// uniformCodec quantises with one step for the whole tensor and codes the symbols under the distribution that two
+// neighbours choose (see package rans), far below one bit per element where activations are sparse. At most one of these
+// says how fine:
+//
+//	rel=R        step of R times the tensor's root mean square (default 0.5)
+//	step=S       step in the tensor's own unit
+//	max-error=E  no element is off by more than E
+//	bits=B       the finest step whose frame takes about B bits per element
+//	table=ID     the step and the distributions of a calibrated table, which both sides have; rel or step may override its step
+//
+// An element x becomes m = floor(|x|/step + round), at most 127, with the sign of x, and decodes to (m - shift)*step with
+// that sign, or 0. round=R (default 0.4, or 0.5 with max-error) below one half widens the zone around zero. The step is
+// at least a 127th of the largest magnitude. A chunk that holds a NaN or an infinity is carried as it is.
+//
+//	parameters = flags u8 (1 table) | bound f32 | step f32 | round u8 of 256 | shift i8 of 128 | near uvarint | far uvarint
+//	             | table id u64, if 1
+//	payload    = mode u8: 0 coded, 1 elements as they are, 2 nothing, all are zero
+//	coded      = frequencies, unless by table | escapes uvarint | a byte per escape | rANS data
+//
+// near and far are the distances of the two neighbours. An escape stands for a symbol that has no place in the
+// distributions; its byte is the symbol.
+type uniformCodec struct{}
+
+// escape is the symbol that stands for one without a frequency.
+const escape = rans.Alphabet - 1
+
+// modeZero is the mode of a chunk without a symbol other than zero.
+const modeZero = 2
+
+// uniformChunk is the elements of a chunk when the spec does not say: contexts reach far.
+const uniformChunk = 1 << 18
+
+// foldState is a uniform frame's parameters and scratch.
+type foldState struct {
+	foldQuant
+	bound   float32
+	table   *Table
+	exact   []bool
+	values  [256]float32
+	symbols []byte
+	ctx     []byte
+	escapes []byte
+	scratch []byte
+	rows    []byte
+	counts  rans.ContextCounts
+	freq    rans.ContextFreq
+	coder   rans.ContextTable
+}
+
+func (uniformCodec) ID() ID                          { return Uniform }
+func (uniformCodec) Name() string                    { return "uniform" }
+func (uniformCodec) Lossless(map[string]string) bool { return false }
+
+// goals are the parameters of which at most one may be given.
+var goals = []string{"max-error", "bits", "rel", "step"}
+
+func (uniformCodec) check(p params) error {
+	if err := p.only("rel", "step", "max-error", "bits", "table", "round"); err != nil {
+		return err
+	}
+	given := 0
+	for _, g := range goals {
+		v, err := p.number(g, 1, 0, math.MaxFloat32)
+		if err != nil {
+			return err
+		}
+		if v == 0 {
+			return fmt.Errorf("%w: %s is 0", ErrSpec, g)
+		}
+		if p[g] != "" {
+			given++
+		}
+	}
+	if given > 1 || p["table"] != "" && (p["bits"] != "" || p["max-error"] != "") {
+		return fmt.Errorf("%w: more than one of rel, step, max-error, bits, table", ErrSpec)
+	}
+	if p["table"] != "" {
+		if _, err := ParseTableID(p["table"]); err != nil {
+			return err
+		}
+	}
+	_, err := p.number("round", 0.4, 0, 0.5)
+	return err
+}
+
+func (c uniformCodec) Accepts(d tensor.DType, _ tensor.Shape, p map[string]string) error {
+	if err := c.check(p); err != nil {
+		return err
+	}
+	return acceptsFloats("uniform", d)
+}
+
+func (c uniformCodec) prepare(w *work, p params) error {
+	f := &w.fold
+	if p["chunk"] == "" {
+		w.chunkElems = uniformChunk
+		if err := w.derive(); err != nil {
+			return err
+		}
+	}
+	peak, rms := c.scan(w)
+	f.table = nil
+	f.foldQuant = foldQuant{near: 1, far: 1}
+	if p["table"] != "" {
+		id, err := ParseTableID(p["table"])
+		if err != nil {
+			return err
+		}
+		if f.table, err = w.tables.table(id); err != nil {
+			return err
+		}
+		f.foldQuant = f.table.quant
+	}
+	least := peak / simd.MaxFold
+	if err := c.choose(w, p, rms, least); err != nil {
+		return err
+	}
+	f.bound = f.foldQuant.bound(peak)
+	w.params = append(w.params, flag(f.table != nil))
+	w.params = f.foldQuant.append(appendFloat(w.params, f.bound))
+	if f.table != nil {
+		w.params = binary.LittleEndian.AppendUint64(w.params, uint64(f.table.id))
+	}
+	return nil
+}
+
+// choose fills the quantiser from p.
+func (c uniformCodec) choose(w *work, p params, rms, least float32) error {
+	f := &w.fold
+	round, _ := p.number("round", 0.4, 0, 0.5)
+	rel, _ := p.number("rel", 0.5, 0, math.MaxFloat32)
+	switch {
+	case p["max-error"] != "":
+		limit, _ := p.number("max-error", 0, 0, math.MaxFloat32)
+		f.round = 128
+		// A little less than twice the limit leaves room for float32 rounding.
+		f.step = float32(limit * 2 * (1 - 1.0/(1<<18)))
+		if f.step < least {
+			return fmt.Errorf("%w: max-error %g needs more than %d levels; use int8 or a float codec", ErrUnsuitable, limit, simd.MaxFold)
+		}
+		f.place(w)
+		return nil
+	case p["step"] != "":
+		v, _ := p.number("step", 0, 0, math.MaxFloat32)
+		f.step = max(float32(v), least)
+	case f.table != nil && p["rel"] == "":
+		f.step = max(f.step, least)
+		return nil
+	case p["bits"] != "":
+		f.round = uint8(round * 256)
+		bits, _ := p.number("bits", 0, 0, math.MaxFloat32)
+		f.search(w, rms, least, bits)
+		f.center(w)
+		return nil
+	default:
+		f.step = max(float32(rel)*rms, least)
+	}
+	if f.table == nil {
+		f.round = uint8(round * 256)
+		f.center(w)
+		f.place(w)
+	}
+	return nil
+}
+
+// scan returns the largest magnitude and the root mean square of the finite chunks, and marks those that are not.
+func (uniformCodec) scan(w *work) (peak, rms float32) {
+	f := &w.fold
+	f.exact = sized(f.exact, w.chunks)
+	var sum float64
+	n := 0
+	for i := range w.chunks {
+		lo, hi := w.span(i)
+		src := w.floats(lo, hi)
+		m := simd.MaxAbs(src)
+		f.exact[i] = m >= 0x7f800000
+		if f.exact[i] {
+			continue
+		}
+		peak = max(peak, math.Float32frombits(m))
+		sum += simd.SumSquares(src)
+		n += hi - lo
+	}
+	if n > 0 {
+		rms = float32(min(math.Sqrt(sum/float64(n)), math.MaxFloat32))
+	}
+	return peak, rms
+}
+
+// bound is the largest error of values up to peak.
+func (q foldQuant) bound(peak float32) float32 {
+	if q.step == 0 {
+		return peak
+	}
+	round, shift := float32(q.round)/256, float32(q.shift)/128
+	worst := max(1-round, 1-round+shift, round-shift)
+	const unit = 1.0 / (1 << 23)
+	return worst*q.step + 8*unit*peak
+}
+
+// levels fills the table of decoded values.
+func (f *foldState) levels() {
+	shift := float32(f.shift) / 128
+	f.values[0] = 0
+	for s := 1; s < 256; s++ {
+		v := (float32((s+1)/2) - shift) * f.step
+		if s%2 == 1 {
+			v = -v
+		}
+		f.values[s] = v
+	}
+}
+
+func (q foldQuant) inverse() float32 {
+	if q.step == 0 {
+		return 0
+	}
+	return min(1/q.step, math.MaxFloat32)
+}
+
+func (q foldQuant) fold(dst []byte, src []float32) {
+	simd.Fold(dst, src, q.inverse(), float32(q.round)/256)
+}
+
+func (uniformCodec) parse(w *work) error {
+	f := &w.fold
+	r := reader{b: w.params}
+	flags := r.byte()
+	f.bound = math.Float32frombits(r.uint32())
+	if err := f.foldQuant.read(&r); err != nil {
+		return err
+	}
+	f.table = nil
+	if flags == 1 {
+		id := TableID(r.uint64())
+		t, err := w.tables.table(id)
+		if err != nil && !r.bad {
+			return err
+		}
+		f.table = t
+	}
+	if flags > 1 || r.bad || r.at != len(w.params) {
+		return errParams
+	}
+	f.levels()
+	return nil
+}
+
+func (uniformCodec) bound(w *work) ErrorBound { return ErrorBound{Absolute: float64(w.fold.bound)} }
+
+func (uniformCodec) appendChunk(dst []byte, w *work, lo, hi int) ([]byte, error) {
+	f := &w.fold
+	exact := w.bytesOf(lo, hi)
+	if f.exact[lo/w.chunkElems] {
+		return append(append(dst, modeExact), exact...), nil
+	}
+	n := hi - lo
+	f.symbols = sized(f.symbols, rans.Padded(n))
+	f.fold(f.symbols[:n], w.floats(lo, hi))
+	clear(f.symbols[n:])
+	known := &allKnown
+	if f.table != nil {
+		known = &f.table.known
+	}
+	f.takeEscapes(known)
+	f.ctx = sized(f.ctx, len(f.symbols))
+	rans.Classify(f.ctx, f.symbols, rans.Neighbours{Near: f.near, Far: f.far}, &f.counts)
+	if int(f.counts[0][0]) == len(f.symbols) {
+		return append(dst, modeZero), nil
+	}
+	start := len(dst)
+	dst = append(dst, modeCoded)
+	coder := &f.coder
+	if f.table != nil {
+		coder = &f.table.coder
+	} else {
+		rans.NormalizeContexts(&f.freq, &f.counts, nil)
+		f.coder.Build(&f.freq)
+		dst = rans.AppendContextFreq(dst, &f.freq)
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(f.escapes)))
+	dst = append(dst, f.escapes...)
+	dst = coder.AppendContext(dst, f.symbols, f.ctx, &f.scratch)
+	if len(dst)-start > 1+len(exact) {
+		return append(append(dst[:start], modeExact), exact...), nil
+	}
+	return dst, nil
+}
+
+// allKnown is what a chunk's own frequencies know: every symbol but the escape, which they learn when it occurs.
+var allKnown = func() (k [rans.Alphabet]bool) {
+	for i := range escape {
+		k[i] = true
+	}
+	return k
+}()
+
+// takeEscapes replaces the symbols that are not known by the escape and keeps them, in order.
+func (f *foldState) takeEscapes(known *[rans.Alphabet]bool) {
+	f.escapes = f.escapes[:0]
+	var plain [256]bool
+	copy(plain[:escape], known[:escape])
+	for i, s := range f.symbols {
+		if !plain[s] {
+			f.escapes = append(f.escapes, s)
+			f.symbols[i] = escape
+		}
+	}
+}
+
+func (uniformCodec) decodeChunk(w *work, payload []byte, lo, hi int) error {
+	f := &w.fold
+	r := reader{b: payload}
+	n := hi - lo
+	switch r.byte() {
+	case modeExact:
+		return copyExactly(w.bytesOf(lo, hi), r.rest())
+	case modeZero:
+		clear(w.bytesOf(lo, hi))
+		if r.at != len(payload) {
+			return errors.New("bytes after an empty payload")
+		}
+		return nil
+	case modeCoded:
+	default:
+		return errMode
+	}
+	coder := &f.coder
+	if f.table != nil {
+		coder = &f.table.coder
+	} else {
+		used, err := rans.ParseContextFreq(&f.freq, payload[r.at:])
+		if err != nil {
+			return fmt.Errorf("frequencies: %w", err)
+		}
+		r.at += used
+		f.coder.Build(&f.freq)
+	}
+	escapes := r.take(r.length(n))
+	if r.bad {
+		return errors.New("escapes are missing")
+	}
+	f.symbols = sized(f.symbols, rans.Padded(n))
+	if err := coder.DecodeContext(f.symbols, r.rest(), rans.Neighbours{Near: f.near, Far: f.far}, &f.rows); err != nil {
+		return err
+	}
+	if err := putEscapes(f.symbols[:n], escapes); err != nil {
+		return err
+	}
+	simd.Unfold(w.target(lo, hi), f.symbols[:n], &f.values)
+	w.store(lo, hi)
+	return nil
+}
+
+// putEscapes replaces every escape among symbols by the next of escapes, which must be as many.
+func putEscapes(symbols, escapes []byte) error {
+	for len(escapes) > 0 {
+		i := bytes.IndexByte(symbols, escape)
+		if i < 0 {
+			return fmt.Errorf("%d escapes too many", len(escapes))
+		}
+		symbols[i] = escapes[0]
+		symbols, escapes = symbols[i+1:], escapes[1:]
+	}
+	if bytes.IndexByte(symbols, escape) >= 0 {
+		return errors.New("an escape is missing")
+	}
+	return nil
+}
