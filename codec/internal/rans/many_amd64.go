@@ -57,11 +57,13 @@ func (t *ContextTable) decodeContextMany(states *[manyLanes]uint32, dst []byte, 
 		if rounds == end || len(words)-used < roundBytes {
 			continue
 		}
-		kernel := decodeContextAVX2
+		row, word, left, size := &r[rounds*manyLanes], &words[used], end-rounds, len(words)-used
+		var k, u int
 		if hasAVX512 {
-			kernel = decodeContextAVX512
+			k, u = decodeContextAVX512(&t.dec[0], &states[0], row, word, left, size, n, f, nStep, fStep)
+		} else {
+			k, u = decodeContextAVX2(&t.dec[0], &states[0], row, word, left, size, n, f, nStep, fStep)
 		}
-		k, u := kernel(&t.dec[0], &states[0], &r[rounds*manyLanes], &words[used], end-rounds, len(words)-used, n, f, nStep, fStep)
 		rounds, used = rounds+k, used+u
 		if rounds < end {
 			break
