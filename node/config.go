@@ -43,7 +43,7 @@ type Config struct {
 	Relay bool `yaml:"relay"`
 	// Backends are the engines to use by name; empty means every one that the machine has.
 	Backends []string `yaml:"backends"`
-	// Threads is the cores that a stage may use; 0 means all.
+	// Threads is the cores that a stage may use; 0 means all, or one where a topology is emulated.
 	Threads int `yaml:"threads"`
 	// Memory is the most bytes of compiled stages, such as "512MiB"; "" means no limit.
 	Memory string `yaml:"memory"`
@@ -225,6 +225,7 @@ func (s *settings) readTopology() error {
 	if s.Memory == "" {
 		s.memory = int64(n.Memory)
 	}
+	s.Threads = orElse(s.Threads, 1) // emulated machines share the cores of their host
 	if s.Power == "" {
 		s.power = float64(n.Power)
 	}

@@ -42,7 +42,7 @@ func (n *Node) sendEnvelope(ctx context.Context, f *frameHere, to planner.NodeID
 	if _, err = n.mesh.Call(ctx, peer, kindSession, b); !errors.Is(err, transport.ErrRefused) {
 		return err
 	}
-	if err := n.installAt(ctx, f, peer, nil); err != nil {
+	if err := n.installAt(ctx, f, peer, nil, true); err != nil {
 		return err
 	}
 	_, err = n.mesh.Call(ctx, peer, kindSession, b)
@@ -105,7 +105,7 @@ func (n *Node) sendValue(ctx context.Context, id requestID, f *frameHere, e sess
 	}
 	hd := transport.Header{
 		Request: id, Plan: f.id.Wire(), Epoch: uint64(e.Epoch), Value: uint32(e.Handle.Value), Codec: uint16(spec.ID),
-		Remaining: e.Remaining,
+		Stage: uint32(e.Coding), Remaining: e.Remaining,
 	}
 	body := func(w io.Writer) error { return codec.NewEncoder(w, spec).Encode(t) }
 	if n.host.Speed() != 1 { // a slow machine is done with encoding before anything leaves
@@ -127,9 +127,6 @@ func (n *Node) sendValue(ctx context.Context, id requestID, f *frameHere, e sess
 		return body(&count)
 	})
 	n.metrics.sent(n.nodeName(f.frame.Nodes[e.To]), count.n, err)
-	if err == nil {
-		n.sizes.add(f.c.digest, f.frame.Values[e.Handle.Value], text, count.n)
-	}
 	return err
 }
 
@@ -157,6 +154,11 @@ func (n *Node) handleTensor(ctx context.Context, in *transport.Incoming) {
 		in.Fail(transport.CodeMalformed, "the value has no part in the plan")
 		return
 	}
+	spec, err := f.frame.Codec(v, int(hd.Stage)) // a value has no one stage: the field carries its coding
+	if err != nil {
+		in.Fail(transport.CodeMalformed, err.Error())
+		return
+	}
 	epoch := session.Epoch(hd.Epoch)
 	if epoch <= n.flights.endedAt(hd.Request) {
 		in.Fail(transport.CodeRefused, "the request is over")
@@ -171,7 +173,7 @@ func (n *Node) handleTensor(ctx context.Context, in *transport.Incoming) {
 	}
 	run := client.TransferMS{
 		Value: f.c.graph.Values[f.frame.Values[v]].Name, From: n.nodeName(in.From), To: n.set.Name,
-		Codec: codec.Spec{ID: codec.ID(hd.Codec)}.String(), Bytes: size, WireMS: ms(wire), DecodeMS: ms(decode),
+		Codec: spec, Bytes: size, WireMS: ms(wire), DecodeMS: ms(decode),
 	}
 	if len(hd.Extra) == 8 {
 		run.EncodeMS = ms(time.Duration(binary.BigEndian.Uint64(hd.Extra)))
@@ -251,7 +253,7 @@ func (n *Node) runTask(ctx context.Context, f *frameHere, task session.Task, in 
 		return nil, 0, err
 	}
 	for again := false; ; again = true {
-		st, err := n.host.Prepare(ctx, f.c.graph, f.c.digest, groups, f.frame.Backends[f.self], n.estimate(f, groups))
+		st, err := n.host.Prepare(ctx, f.c.graph, f.c.digest, groups, f.frame.Backends[f.self], n.estimate(f, groups), true)
 		if err != nil {
 			return nil, 0, err
 		}

@@ -17,6 +17,7 @@ type flight struct {
 	n     *Node
 	id    requestID
 	frame *frameHere
+	began time.Time
 	ctx   context.Context // ends with the flight
 	stop  context.CancelFunc
 	mail  mailbox
@@ -109,7 +110,7 @@ func (m *mailbox) close() {
 func newFlight(n *Node, id requestID, f *frameHere) *flight {
 	ctx, stop := context.WithCancel(n.ctx)
 	return &flight{
-		n: n, id: id, frame: f, ctx: ctx, stop: stop, mail: mailbox{wake: make(chan struct{}, 1)},
+		n: n, id: id, frame: f, began: time.Now().UTC(), ctx: ctx, stop: stop, mail: mailbox{wake: make(chan struct{}, 1)},
 		host:  session.NewHost(f.self),
 		store: map[session.Handle]*tensor.Tensor{}, computes: map[computeKey]context.CancelFunc{},
 		hostTime: stoppedTimer(), headTime: stoppedTimer(),

@@ -12,6 +12,7 @@ import (
 	"github.com/cleave-mesh/cleave/internal/tensor"
 	"github.com/cleave-mesh/cleave/node/store"
 	"github.com/cleave-mesh/cleave/split"
+	"github.com/cleave-mesh/cleave/split/engine/suite"
 	"github.com/cleave-mesh/cleave/split/onnx"
 )
 
@@ -90,11 +91,8 @@ func (c *graphs) build(model store.Digest, shapes map[string][]int) (*canonical,
 	if err != nil {
 		return nil, err
 	}
-	if g, err = split.Specialize(g, bound); err != nil {
-		return nil, fmt.Errorf("bind input shapes: %w", err)
-	}
-	if g, err = split.Canonicalize(g); err != nil {
-		return nil, fmt.Errorf("canonicalise model: %w", err)
+	if g, err = suite.Prepare(g, bound); err != nil {
+		return nil, fmt.Errorf("prepare model: %w", err)
 	}
 	d := g.Digest()
 	all := make(map[string][]int, len(bound))

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/cleave-mesh/cleave/split/engine"
 	"github.com/cleave-mesh/cleave/split/engine/backends"
 	"github.com/cleave-mesh/cleave/transport"
+	"github.com/cleave-mesh/cleave/transport/admit"
 )
 
 // errStopped ends requests that were under way when their node was stopped.
@@ -45,6 +47,12 @@ type Node struct {
 	runs     *runTable
 	metrics  *metrics
 	fetches  *fetchTable
+	// authority issues certificates and tokens; nil on nodes that are none.
+	authority *admit.Issuer
+	// plansStale is set when a path has changed since the control loop last looked.
+	plansStale atomic.Bool
+	// probing is set while a stale path is measured: one at a time.
+	probing  atomic.Bool
 	listener net.Listener // nil without an HTTP interface
 	server   *http.Server
 
@@ -63,7 +71,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	}
 	n := &Node{
 		set: set, log: set.Log, begun: time.Now(), sizes: newSizeTable(), frames: newFrameTable(), flights: newFlightTable(),
-		plans: newPlanTable(), runs: newRunTable(), fetches: newFetchTable(),
+		plans: newPlanTable(set.MaxRequests), runs: newRunTable(), fetches: newFetchTable(),
 	}
 	n.ctx, n.stop = context.WithCancel(context.Background())
 	if err := n.start(ctx); err != nil {
@@ -99,11 +107,18 @@ func (n *Node) start(ctx context.Context) (err error) {
 	}
 	if n.listener != nil {
 		n.serve()
+		// Whoever started the node on a free port finds it here.
+		if err := n.folder.WriteFile(apiFile, []byte(n.API())); err != nil {
+			return err
+		}
 	}
 	n.beside(n.profileLoop)
 	n.beside(n.controlLoop)
 	return nil
 }
+
+// apiFile holds the address of the HTTP interface while the node runs.
+const apiFile = "api"
 
 // startHost opens the engines.
 func (n *Node) startHost() error {
@@ -126,7 +141,7 @@ func (n *Node) startHost() error {
 	return err
 }
 
-func contains(list []string, s string) bool {
+func contains[T comparable](list []T, s T) bool {
 	for _, x := range list {
 		if x == s {
 			return true

@@ -286,6 +286,12 @@ func (h *Host) adopt(r *remote, l *link) (*link, error) {
 		}
 	}
 	r.mu.Unlock()
+	// An eviction that came between judging and now has not seen this connection.
+	if public, err := r.id.Public(); err == nil {
+		if c := h.Credentials(); c != nil && c.Trust.Evicted(public) {
+			_ = l.conn.CloseWithError(quic.ApplicationErrorCode(CodeEvicted), admit.ErrEvicted.Error())
+		}
+	}
 	if first {
 		h.log.Info("peer connected", "peer", r.id.Short(), "addr", l.conn.RemoteAddr().String(), "dialed", l.dialed)
 		h.events.put(PeerEvent{Kind: PeerConnected, Peer: r.id})

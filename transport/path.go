@@ -61,6 +61,8 @@ type estimator struct {
 	buckets     [rttBuckets]time.Duration
 	bucketAt    [rttBuckets]int64
 
+	win window
+
 	sent, lost float64
 	conn       *quic.Conn
 	seenSent   uint64
@@ -185,70 +187,6 @@ func (e *estimator) state(now time.Time) PathState {
 		s.Confidence = (1 - math.Pow(0.5, e.weight)) * math.Pow(0.5, s.Age.Seconds()/confidenceHalfLife.Seconds())
 	}
 	return s
-}
-
-// meterWindow is how long a busy stream is watched for one sample, meterChunk the most bytes handed to QUIC at once so that
-// windows end in time.
-const (
-	meterWindow = 250 * time.Millisecond
-	meterChunk  = 128 << 10
-	// busyShare is the share of a window that must have been spent waiting for the network.
-	busyShare = 0.7
-)
-
-// meter measures what a stream's writes say of the path.
-type meter struct {
-	e   *estimator
-	s   *quic.Stream
-	err error
-
-	begin, windowAt time.Time
-	waited, inWin   time.Duration
-	winBytes        int
-	changed         bool
-}
-
-func (e *estimator) meter(s *quic.Stream) *meter { return &meter{e: e, s: s} }
-
-func (m *meter) Write(p []byte) (int, error) {
-	total := 0
-	for len(p) > 0 {
-		chunk := p[:min(len(p), meterChunk)]
-		t0 := time.Now()
-		if m.begin.IsZero() {
-			m.begin, m.windowAt = t0, t0
-		}
-		n, err := m.s.Write(chunk)
-		t1 := time.Now()
-		total += n
-		m.waited += t1.Sub(t0)
-		m.inWin += t1.Sub(t0)
-		m.winBytes += n
-		if err != nil {
-			m.err = err
-			return total, err
-		}
-		if w := t1.Sub(m.windowAt); w >= meterWindow {
-			if m.inWin.Seconds() >= busyShare*w.Seconds() {
-				m.changed = m.e.sample(float64(m.winBytes)/w.Seconds(), false, t1) || m.changed
-			}
-			m.windowAt, m.inWin, m.winBytes = t1, 0, 0
-		}
-		p = p[n:]
-	}
-	return total, nil
-}
-
-// finish takes the receiver's view of the whole transfer.
-func (m *meter) finish(r receipt) {
-	now := time.Now()
-	if r.tailBytes < minTail || r.tail <= 0 {
-		return
-	}
-	producing := now.Sub(m.begin) - m.waited - r.total
-	own := m.waited + max(0, producing)
-	floor := own > 0 && m.waited.Seconds() < 0.5*r.total.Seconds() && producing > 0
-	m.e.sample(float64(r.tailBytes)/r.tail.Seconds(), floor, now)
 }
 
 func (h *Host) pathStates() []PathState {

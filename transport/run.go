@@ -25,8 +25,8 @@ const (
 	defaultStallAfter = 500 * time.Millisecond
 	handshakeTimeout  = 5 * time.Second
 	socketBuffer      = 7 << 20
-	initialStreamWin  = 2 << 20
-	initialConnWin    = 4 << 20
+	initialStreamWin  = 12 << 20
+	initialConnWin    = 16 << 20
 )
 
 // Host is one node's end of the mesh. Safe for concurrent use.

@@ -113,6 +113,12 @@ func (h *Host) send(ctx context.Context, to PeerID, hd Header, body func(io.Writ
 		s.CancelRead(quic.StreamErrorCode(code))
 	}
 	meter := l.peer.path.meter(s)
+	defer func() {
+		meter.close()
+		if meter.changed {
+			h.events.put(PeerEvent{Kind: PeerChanged, Peer: to})
+		}
+	}()
 	w := bufio.NewWriterSize(meter, sendBuffer)
 	// bufio keeps the first error of its writer, so that Flush reports it.
 	_, _ = w.Write(hd.append(p.append(nil)))

@@ -68,6 +68,28 @@ func (h *Host) SetCredentials(c *admit.Credentials) error {
 	return h.setCredentials(c)
 }
 
+// Revoke believes an eviction and acts on it: the node's connections are closed, and new ones are refused. It reports whether
+// the eviction was news.
+func (h *Host) Revoke(r admit.Revocation) (bool, error) {
+	creds := h.Credentials()
+	if creds == nil {
+		return false, ErrNotMember
+	}
+	news, err := creds.Trust.Revoke(r, time.Now())
+	if err != nil || !news {
+		return false, err
+	}
+	id, err := PeerIDOf(r.Subject[:])
+	if err != nil {
+		return true, nil // a subject that is no point of the curve can have no connection
+	}
+	h.log.Info("evicted", "peer", id.Short())
+	if p, ok := h.known(id); ok {
+		p.closeAll(CodeEvicted, admit.ErrEvicted.Error())
+	}
+	return true, nil
+}
+
 // baseTLS is the part that both directions share. Certificates are checked by identify, against libp2p's key extension, not by
 // X.509 roots.
 func (h *Host) baseTLS(protos ...string) *tls.Config {

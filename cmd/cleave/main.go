@@ -16,9 +16,21 @@ import (
 func commands() []*cobra.Command {
 	return []*cobra.Command{
 		newDemo(),
+		newPlanCommand(),
+		newNode(),
+		newToken(),
+		newLs(),
+		newModels(),
+		newPs(),
+		newPush(),
+		newPull(),
+		newRm(),
+		newInfer(),
 		newRun(),
 		newBench(),
 		newSuite(),
+		newSim(),
+		newPlanCommand(),
 		newCalibrate(),
 	}
 }

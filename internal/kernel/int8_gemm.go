@@ -97,70 +97,84 @@ func int8Block(s *scratch, b *PackedInt8, out *Int8Output, m0, m1, n0, n1, base 
 		if b.groups > 0 {
 			a.b = unsafe.Pointer(&b.data[n*width])
 		}
-		cols := min(b.panel, n1-n)
+		p := int8Panels{Int8Output: out, b: b, n: n, cols: min(b.panel, n1-n), base: base}
+		p.prepare(s, zero)
 		for m := m0; m < m1; m += tileRows {
 			a.rows = &s.rows[m-m0]
 			rows := min(tileRows, m1-m)
 			int8Tile(b.isa, a, rows, b.panel)
 			for r := range rows {
-				out.write(s, c[r*b.panel:r*b.panel+cols], b, m+r, n, base, zero, sums[m+r-m0])
+				p.write(c[r*b.panel:(r+1)*b.panel], m+r, sums[m+r-m0])
 			}
 		}
 	}
 }
 
-// write takes the raw sums of row m from column n of b on to the output, whose columns begin at column base. aSum is the sum
-// of the row's bytes, needed when B has zero points.
-func (o *Int8Output) write(s *scratch, acc []int32, b *PackedInt8, m, n, base int, zero, aSum int32) {
-	// sum (a-za)(b-zb) = sum a*b - za*sum(b-zb) - zb*sum a
-	for j := range acc {
-		acc[j] -= zero * b.sums[n+j]
-	}
-	if b.shifted {
-		for j := range acc {
-			acc[j] -= b.zeros[n+j] * aSum
+// int8Panels is an Int8Output made ready for the columns of one panel of b: every factor is as wide as the panel.
+type int8Panels struct {
+	*Int8Output
+	b             *PackedInt8
+	n, cols, base int
+	shift, zeros  []int32   // what to add to a sum, and the zero points of b
+	scale, bias   []float32 // of a sum
+	y             []float32 // one row of results
+}
+
+// prepare fills the factors. zero is the zero point of A.
+//
+//	sum (a-za)(b-zb) = sum a*b - za*sum(b-zb) - zb*sum a
+func (p *int8Panels) prepare(s *scratch, zero int32) {
+	w := p.b.panel
+	ints, floats := grow(&s.panelInts, 2*w), grow(&s.panelFloats, 3*w)
+	clear(ints)
+	clear(floats)
+	p.shift, p.zeros = ints[:w], ints[w:]
+	p.scale, p.bias, p.y = floats[:w], floats[w:2*w], floats[2*w:]
+	at := p.base + p.n
+	for j := range p.cols {
+		p.shift[j] = -zero * p.b.sums[p.n+j]
+		if p.Sum0 != nil {
+			p.shift[j] += p.Sum0[at+j]
 		}
 	}
-	n += base
-	if o.Sum0 != nil {
-		for j := range acc {
-			acc[j] += o.Sum0[n+j]
+	copy(p.zeros, p.b.zeros[p.n:p.n+p.cols])
+	switch {
+	case len(p.Scale) == 1:
+		for j := range p.cols {
+			p.scale[j] = p.Scale[0]
 		}
+	case len(p.Scale) > 1:
+		copy(p.scale, p.Scale[at:at+p.cols])
 	}
-	at := m*o.LDC + n
-	if o.Int32 != nil {
-		copy(o.Int32[at:at+len(acc)], acc)
+	if p.Bias != nil {
+		copy(p.bias, p.Bias[at:at+p.cols])
+	}
+}
+
+// write takes the raw sums of row m to the output. aSum is the sum of the row's bytes, needed when B has zero points.
+func (p *int8Panels) write(acc []int32, m int, aSum int32) {
+	at := m*p.LDC + p.base + p.n
+	if p.Int32 != nil {
+		for j, v := range acc[:p.cols] {
+			p.Int32[at+j] = v + p.shift[j] - p.zeros[j]*aSum
+		}
 		return
 	}
-	y := grow(&s.f32b, len(acc))
-	if o.Float32 != nil {
-		y = o.Float32[at : at+len(acc)]
+	i := vecInt8Scale(p.y, acc, p.shift, p.zeros, p.scale, p.bias, aSum)
+	for ; i < len(p.y); i++ {
+		p.y[i] = float32(acc[i]+p.shift[i]-p.zeros[i]*aSum)*p.scale[i] + p.bias[i]
 	}
-	scale := o.Scale[0]
-	for j, v := range acc {
-		if len(o.Scale) > 1 {
-			scale = o.Scale[n+j]
-		}
-		y[j] = float32(v) * scale
-		if o.Bias != nil {
-			y[j] += o.Bias[n+j]
-		}
+	y := p.y[:p.cols]
+	if p.Act.Kind != ActNone {
+		p.Act.Apply(y, y)
 	}
-	if o.Act.Kind != ActNone {
-		o.Act.Apply(y, y)
-	}
-	if o.Float32 != nil {
-		return
-	}
-	dst := o.Bytes[at : at+len(acc)]
-	if o.Signed {
-		for j, v := range y {
-			dst[j] = uint8(int8(roundSaturate(v, o.Zero, -128, 127)))
-		}
-		return
-	}
-	for j, v := range y {
-		dst[j] = uint8(roundSaturate(v, o.Zero, 0, 255))
+	switch {
+	case p.Float32 != nil:
+		copy(p.Float32[at:at+p.cols], y)
+	case p.Signed:
+		quantize(p.Bytes[at:at+p.cols], y, 1, p.Zero, -128, 127)
+	default:
+		quantize(p.Bytes[at:at+p.cols], y, 1, p.Zero, 0, 255)
 	}
 }
 

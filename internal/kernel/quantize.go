@@ -2,28 +2,32 @@ package kernel
 
 import (
 	"math"
+	"unsafe"
 )
 
 // Affine quantisation: q = saturate(round(x/scale) + zero), ties to even, and x = (q-zero) * scale. A NaN becomes zero.
 
 // QuantizeUint8 quantises with one scale and zero point.
 func QuantizeUint8(dst []uint8, src []float32, scale float32, zero uint8) {
-	src = src[:len(dst)]
-	for i, v := range src {
-		dst[i] = uint8(quantize(v, scale, int32(zero), 0, 255))
-	}
+	quantize(dst, src, scale, int32(zero), 0, 255)
 }
 
 // QuantizeInt8 quantises with one scale and zero point.
 func QuantizeInt8(dst []int8, src []float32, scale float32, zero int8) {
+	quantize(asUint8(dst), src, scale, int32(zero), -128, 127)
+}
+
+// quantize stores the low byte of saturate(round(x/scale) + zero) between lo and hi.
+func quantize(dst []uint8, src []float32, scale float32, zero, lo, hi int32) {
 	src = src[:len(dst)]
-	for i, v := range src {
-		dst[i] = int8(quantize(v, scale, int32(zero), -128, 127))
+	i := vecQuantize(unsafe.SliceData(dst), src, scale, zero, lo, hi)
+	for ; i < len(dst); i++ {
+		dst[i] = uint8(roundSaturate(src[i]/scale, zero, lo, hi))
 	}
 }
 
-func quantize(v, scale float32, zero, lo, hi int32) int32 {
-	return roundSaturate(v/scale, zero, lo, hi)
+func asUint8(b []int8) []uint8 {
+	return unsafe.Slice((*uint8)(unsafe.Pointer(unsafe.SliceData(b))), len(b))
 }
 
 // roundSaturate is saturate(round(v) + zero).
@@ -39,16 +43,18 @@ func roundSaturate(v float32, zero, lo, hi int32) int32 {
 // DequantizeUint8 computes (src[i]-zero) * scale.
 func DequantizeUint8(dst []float32, src []uint8, scale float32, zero uint8) {
 	src = src[:len(dst)]
-	for i, v := range src {
-		dst[i] = float32(int32(v)-int32(zero)) * scale
+	i := vecDequantize(dst, unsafe.SliceData(src), scale, int32(zero), false)
+	for ; i < len(dst); i++ {
+		dst[i] = float32(int32(src[i])-int32(zero)) * scale
 	}
 }
 
 // DequantizeInt8 computes (src[i]-zero) * scale.
 func DequantizeInt8(dst []float32, src []int8, scale float32, zero int8) {
 	src = src[:len(dst)]
-	for i, v := range src {
-		dst[i] = float32(int32(v)-int32(zero)) * scale
+	i := vecDequantize(dst, unsafe.SliceData(asUint8(src)), scale, int32(zero), true)
+	for ; i < len(dst); i++ {
+		dst[i] = float32(int32(src[i])-int32(zero)) * scale
 	}
 }
 

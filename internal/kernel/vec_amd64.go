@@ -187,6 +187,3 @@ func vecExpSum(y, x []float32, m float32) (float32, bool) {
 	}
 	return 0, false
 }
-
-func vecFromFloat16([]float32, []uint16) int { return 0 }
-func vecToFloat16([]uint16, []float32) int   { return 0 }

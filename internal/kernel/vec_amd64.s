@@ -3550,6 +3550,228 @@ DATA vecConstff800000<>+56(SB)/4, $0xff800000
 DATA vecConstff800000<>+60(SB)/4, $0xff800000
 GLOBL vecConstff800000<>(SB), RODATA|NOPTR, $64
 
+// func quantizeUint8AVX2(y *uint8, x *float32, n int, scale float32, lo float32, hi float32, zero int32)
+// Requires: AVX, AVX2, SSE
+TEXT ·quantizeUint8AVX2(SB), NOSPLIT, $0-40
+	MOVQ         y+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVSS        scale+24(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVSS        lo+28(FP), X1
+	VBROADCASTSS X1, Y1
+	MOVSS        hi+32(FP), X2
+	VBROADCASTSS X2, Y2
+	MOVL         zero+36(FP), BX
+	VMOVD        BX, X3
+	VPBROADCASTD X3, Y3
+	SUBQ         $+8, DX
+	JL           done
+
+loop:
+	VMOVUPS      (CX), Y4
+	VDIVPS       Y0, Y4, Y4
+	VCMPPS       $0x07, Y4, Y4, Y5
+	VANDPS       Y4, Y5, Y5
+	VROUNDPS     $0x08, Y5, Y4
+	VMAXPS       Y4, Y1, Y4
+	VMINPS       Y4, Y2, Y4
+	VCVTPS2DQ    Y4, Y4
+	VPADDD       Y3, Y4, Y4
+	VEXTRACTI128 $0x01, Y4, X5
+	VPACKUSDW    X5, X4, X4
+	VPACKUSWB    X4, X4, X4
+	VMOVQ        X4, (AX)
+	ADDQ         $+8, AX
+	ADDQ         $+32, CX
+	SUBQ         $+8, DX
+	JGE          loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func dequantizeUint8AVX2(y *float32, x *uint8, n int, scale float32, zero int32)
+// Requires: AVX, AVX2, SSE
+TEXT ·dequantizeUint8AVX2(SB), NOSPLIT, $0-32
+	MOVQ         y+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVSS        scale+24(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVL         zero+28(FP), BX
+	VMOVD        BX, X1
+	VPBROADCASTD X1, Y1
+	SUBQ         $+8, DX
+	JL           done
+
+loop:
+	VPMOVZXBD (CX), Y2
+	VPSUBD    Y1, Y2, Y2
+	VCVTDQ2PS Y2, Y2
+	VMULPS    Y0, Y2, Y2
+	VMOVUPS   Y2, (AX)
+	ADDQ      $+32, AX
+	ADDQ      $+8, CX
+	SUBQ      $+8, DX
+	JGE       loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func quantizeInt8AVX2(y *uint8, x *float32, n int, scale float32, lo float32, hi float32, zero int32)
+// Requires: AVX, AVX2, SSE
+TEXT ·quantizeInt8AVX2(SB), NOSPLIT, $0-40
+	MOVQ         y+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVSS        scale+24(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVSS        lo+28(FP), X1
+	VBROADCASTSS X1, Y1
+	MOVSS        hi+32(FP), X2
+	VBROADCASTSS X2, Y2
+	MOVL         zero+36(FP), BX
+	VMOVD        BX, X3
+	VPBROADCASTD X3, Y3
+	SUBQ         $+8, DX
+	JL           done
+
+loop:
+	VMOVUPS      (CX), Y4
+	VDIVPS       Y0, Y4, Y4
+	VCMPPS       $0x07, Y4, Y4, Y5
+	VANDPS       Y4, Y5, Y5
+	VROUNDPS     $0x08, Y5, Y4
+	VMAXPS       Y4, Y1, Y4
+	VMINPS       Y4, Y2, Y4
+	VCVTPS2DQ    Y4, Y4
+	VPADDD       Y3, Y4, Y4
+	VEXTRACTI128 $0x01, Y4, X5
+	VPACKSSDW    X5, X4, X4
+	VPACKSSWB    X4, X4, X4
+	VMOVQ        X4, (AX)
+	ADDQ         $+8, AX
+	ADDQ         $+32, CX
+	SUBQ         $+8, DX
+	JGE          loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func dequantizeInt8AVX2(y *float32, x *uint8, n int, scale float32, zero int32)
+// Requires: AVX, AVX2, SSE
+TEXT ·dequantizeInt8AVX2(SB), NOSPLIT, $0-32
+	MOVQ         y+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVSS        scale+24(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVL         zero+28(FP), BX
+	VMOVD        BX, X1
+	VPBROADCASTD X1, Y1
+	SUBQ         $+8, DX
+	JL           done
+
+loop:
+	VPMOVSXBD (CX), Y2
+	VPSUBD    Y1, Y2, Y2
+	VCVTDQ2PS Y2, Y2
+	VMULPS    Y0, Y2, Y2
+	VMOVUPS   Y2, (AX)
+	ADDQ      $+32, AX
+	ADDQ      $+8, CX
+	SUBQ      $+8, DX
+	JGE       loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func widenFloat16AVX2(y *float32, x *uint16, n int)
+// Requires: AVX, F16C
+TEXT ·widenFloat16AVX2(SB), NOSPLIT, $0-24
+	MOVQ y+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+	SUBQ $+8, DX
+	JL   done
+
+loop:
+	VCVTPH2PS (CX), Y0
+	VMOVUPS   Y0, (AX)
+	ADDQ      $+32, AX
+	ADDQ      $+16, CX
+	SUBQ      $+8, DX
+	JGE       loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func narrowFloat16AVX2(y *uint16, x *float32, n int)
+// Requires: AVX, F16C
+TEXT ·narrowFloat16AVX2(SB), NOSPLIT, $0-24
+	MOVQ y+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+	SUBQ $+8, DX
+	JL   done
+
+loop:
+	VMOVUPS   (CX), Y0
+	VCVTPS2PH $0x00, Y0, (AX)
+	ADDQ      $+16, AX
+	ADDQ      $+32, CX
+	SUBQ      $+8, DX
+	JGE       loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func int8ScaleAVX2(y *float32, acc *int32, shift *int32, zeros *int32, scale *float32, bias *float32, n int, rowSum int32)
+// Requires: AVX, AVX2
+TEXT ·int8ScaleAVX2(SB), NOSPLIT, $0-60
+	MOVQ         y+0(FP), AX
+	MOVQ         acc+8(FP), CX
+	MOVQ         shift+16(FP), DX
+	MOVQ         zeros+24(FP), BX
+	MOVQ         scale+32(FP), SI
+	MOVQ         bias+40(FP), DI
+	MOVQ         n+48(FP), R8
+	MOVL         rowSum+56(FP), R9
+	VMOVD        R9, X0
+	VPBROADCASTD X0, Y0
+	SUBQ         $+8, R8
+	JL           done
+
+loop:
+	VMOVUPS   (CX), Y1
+	VPADDD    (DX), Y1, Y1
+	VPMULLD   (BX), Y0, Y2
+	VPSUBD    Y2, Y1, Y1
+	VCVTDQ2PS Y1, Y1
+	VMOVUPS   (SI), Y2
+	VMULPS    Y2, Y1, Y1
+	VMOVUPS   (DI), Y2
+	VADDPS    Y2, Y1, Y1
+	VMOVUPS   Y1, (AX)
+	ADDQ      $+32, AX
+	ADDQ      $+32, CX
+	ADDQ      $+32, DX
+	ADDQ      $+32, BX
+	ADDQ      $+32, SI
+	ADDQ      $+32, DI
+	SUBQ      $+8, R8
+	JGE       loop
+
+done:
+	VZEROUPPER
+	RET
+
 // func vecAddAVX512(y *float32, a *float32, b *float32, c *float32, n int, p float32, q float32)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·vecAddAVX512(SB), NOSPLIT, $0-48
@@ -6155,5 +6377,221 @@ done:
 	VMAXPS        X2, X1, X1
 	VADDSS        X0, X1, X1
 	MOVSS         X1, ret+40(FP)
+	VZEROUPPER
+	RET
+
+// func quantizeUint8AVX512(y *uint8, x *float32, n int, scale float32, lo float32, hi float32, zero int32)
+// Requires: AVX, AVX512F, SSE
+TEXT ·quantizeUint8AVX512(SB), NOSPLIT, $0-40
+	MOVQ         y+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVSS        scale+24(FP), X0
+	VBROADCASTSS X0, Z0
+	MOVSS        lo+28(FP), X1
+	VBROADCASTSS X1, Z1
+	MOVSS        hi+32(FP), X2
+	VBROADCASTSS X2, Z2
+	MOVL         zero+36(FP), BX
+	VMOVD        BX, X3
+	VPBROADCASTD X3, Z3
+	SUBQ         $+16, DX
+	JL           done
+
+loop:
+	VMOVUPS     (CX), Z4
+	VDIVPS      Z0, Z4, Z4
+	VCMPPS      $0x07, Z4, Z4, K1
+	VMOVAPS.Z   Z4, K1, Z4
+	VRNDSCALEPS $0x08, Z4, Z4
+	VMAXPS      Z4, Z1, Z4
+	VMINPS      Z4, Z2, Z4
+	VCVTPS2DQ   Z4, Z4
+	VPADDD      Z3, Z4, Z4
+	VPMOVDB     Z4, (AX)
+	ADDQ        $+16, AX
+	ADDQ        $+64, CX
+	SUBQ        $+16, DX
+	JGE         loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func dequantizeUint8AVX512(y *float32, x *uint8, n int, scale float32, zero int32)
+// Requires: AVX, AVX512F, SSE
+TEXT ·dequantizeUint8AVX512(SB), NOSPLIT, $0-32
+	MOVQ         y+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVSS        scale+24(FP), X0
+	VBROADCASTSS X0, Z0
+	MOVL         zero+28(FP), BX
+	VMOVD        BX, X1
+	VPBROADCASTD X1, Z1
+	SUBQ         $+16, DX
+	JL           done
+
+loop:
+	VPMOVZXBD (CX), Z2
+	VPSUBD    Z1, Z2, Z2
+	VCVTDQ2PS Z2, Z2
+	VMULPS    Z0, Z2, Z2
+	VMOVUPS   Z2, (AX)
+	ADDQ      $+64, AX
+	ADDQ      $+16, CX
+	SUBQ      $+16, DX
+	JGE       loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func quantizeInt8AVX512(y *uint8, x *float32, n int, scale float32, lo float32, hi float32, zero int32)
+// Requires: AVX, AVX512F, SSE
+TEXT ·quantizeInt8AVX512(SB), NOSPLIT, $0-40
+	MOVQ         y+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVSS        scale+24(FP), X0
+	VBROADCASTSS X0, Z0
+	MOVSS        lo+28(FP), X1
+	VBROADCASTSS X1, Z1
+	MOVSS        hi+32(FP), X2
+	VBROADCASTSS X2, Z2
+	MOVL         zero+36(FP), BX
+	VMOVD        BX, X3
+	VPBROADCASTD X3, Z3
+	SUBQ         $+16, DX
+	JL           done
+
+loop:
+	VMOVUPS     (CX), Z4
+	VDIVPS      Z0, Z4, Z4
+	VCMPPS      $0x07, Z4, Z4, K1
+	VMOVAPS.Z   Z4, K1, Z4
+	VRNDSCALEPS $0x08, Z4, Z4
+	VMAXPS      Z4, Z1, Z4
+	VMINPS      Z4, Z2, Z4
+	VCVTPS2DQ   Z4, Z4
+	VPADDD      Z3, Z4, Z4
+	VPMOVDB     Z4, (AX)
+	ADDQ        $+16, AX
+	ADDQ        $+64, CX
+	SUBQ        $+16, DX
+	JGE         loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func dequantizeInt8AVX512(y *float32, x *uint8, n int, scale float32, zero int32)
+// Requires: AVX, AVX512F, SSE
+TEXT ·dequantizeInt8AVX512(SB), NOSPLIT, $0-32
+	MOVQ         y+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVSS        scale+24(FP), X0
+	VBROADCASTSS X0, Z0
+	MOVL         zero+28(FP), BX
+	VMOVD        BX, X1
+	VPBROADCASTD X1, Z1
+	SUBQ         $+16, DX
+	JL           done
+
+loop:
+	VPMOVSXBD (CX), Z2
+	VPSUBD    Z1, Z2, Z2
+	VCVTDQ2PS Z2, Z2
+	VMULPS    Z0, Z2, Z2
+	VMOVUPS   Z2, (AX)
+	ADDQ      $+64, AX
+	ADDQ      $+16, CX
+	SUBQ      $+16, DX
+	JGE       loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func widenFloat16AVX512(y *float32, x *uint16, n int)
+// Requires: AVX, AVX512F
+TEXT ·widenFloat16AVX512(SB), NOSPLIT, $0-24
+	MOVQ y+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+	SUBQ $+16, DX
+	JL   done
+
+loop:
+	VCVTPH2PS (CX), Z0
+	VMOVUPS   Z0, (AX)
+	ADDQ      $+64, AX
+	ADDQ      $+32, CX
+	SUBQ      $+16, DX
+	JGE       loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func narrowFloat16AVX512(y *uint16, x *float32, n int)
+// Requires: AVX, AVX512F
+TEXT ·narrowFloat16AVX512(SB), NOSPLIT, $0-24
+	MOVQ y+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+	SUBQ $+16, DX
+	JL   done
+
+loop:
+	VMOVUPS   (CX), Z0
+	VCVTPS2PH $0x00, Z0, (AX)
+	ADDQ      $+32, AX
+	ADDQ      $+64, CX
+	SUBQ      $+16, DX
+	JGE       loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func int8ScaleAVX512(y *float32, acc *int32, shift *int32, zeros *int32, scale *float32, bias *float32, n int, rowSum int32)
+// Requires: AVX, AVX512F
+TEXT ·int8ScaleAVX512(SB), NOSPLIT, $0-60
+	MOVQ         y+0(FP), AX
+	MOVQ         acc+8(FP), CX
+	MOVQ         shift+16(FP), DX
+	MOVQ         zeros+24(FP), BX
+	MOVQ         scale+32(FP), SI
+	MOVQ         bias+40(FP), DI
+	MOVQ         n+48(FP), R8
+	MOVL         rowSum+56(FP), R9
+	VMOVD        R9, X0
+	VPBROADCASTD X0, Z0
+	SUBQ         $+16, R8
+	JL           done
+
+loop:
+	VMOVUPS   (CX), Z1
+	VPADDD    (DX), Z1, Z1
+	VPMULLD   (BX), Z0, Z2
+	VPSUBD    Z2, Z1, Z1
+	VCVTDQ2PS Z1, Z1
+	VMOVUPS   (SI), Z2
+	VMULPS    Z2, Z1, Z1
+	VMOVUPS   (DI), Z2
+	VADDPS    Z2, Z1, Z1
+	VMOVUPS   Z1, (AX)
+	ADDQ      $+64, AX
+	ADDQ      $+64, CX
+	ADDQ      $+64, DX
+	ADDQ      $+64, BX
+	ADDQ      $+64, SI
+	ADDQ      $+64, DI
+	SUBQ      $+16, R8
+	JGE       loop
+
+done:
 	VZEROUPPER
 	RET

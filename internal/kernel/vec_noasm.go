@@ -19,3 +19,7 @@ func vecSumSquares([]float32, float32) (float32, bool)          { return 0, fals
 
 func vecFromFloat16([]float32, []uint16) int { return 0 }
 func vecToFloat16([]uint16, []float32) int   { return 0 }
+
+func vecQuantize(*uint8, []float32, float32, int32, int32, int32) int        { return 0 }
+func vecDequantize([]float32, *uint8, float32, int32, bool) int              { return 0 }
+func vecInt8Scale(_ []float32, _, _, _ []int32, _, _ []float32, _ int32) int { return 0 }

@@ -86,6 +86,27 @@ func reduceExpSumAVX2(y, a, b *float32, n int, p float32) float32
 func reduceMaxOfAVX2(y, a, b *float32, n int, p float32) float32
 
 //go:noescape
+func quantizeUint8AVX2(y *uint8, x *float32, n int, scale, lo, hi float32, zero int32)
+
+//go:noescape
+func dequantizeUint8AVX2(y *float32, x *uint8, n int, scale float32, zero int32)
+
+//go:noescape
+func quantizeInt8AVX2(y *uint8, x *float32, n int, scale, lo, hi float32, zero int32)
+
+//go:noescape
+func dequantizeInt8AVX2(y *float32, x *uint8, n int, scale float32, zero int32)
+
+//go:noescape
+func widenFloat16AVX2(y *float32, x *uint16, n int)
+
+//go:noescape
+func narrowFloat16AVX2(y *uint16, x *float32, n int)
+
+//go:noescape
+func int8ScaleAVX2(y *float32, acc, shift, zeros *int32, scale, bias *float32, n int, rowSum int32)
+
+//go:noescape
 func vecAddAVX512(y, a, b, c *float32, n int, p, q float32)
 
 //go:noescape
@@ -165,3 +186,24 @@ func reduceExpSumAVX512(y, a, b *float32, n int, p float32) float32
 
 //go:noescape
 func reduceMaxOfAVX512(y, a, b *float32, n int, p float32) float32
+
+//go:noescape
+func quantizeUint8AVX512(y *uint8, x *float32, n int, scale, lo, hi float32, zero int32)
+
+//go:noescape
+func dequantizeUint8AVX512(y *float32, x *uint8, n int, scale float32, zero int32)
+
+//go:noescape
+func quantizeInt8AVX512(y *uint8, x *float32, n int, scale, lo, hi float32, zero int32)
+
+//go:noescape
+func dequantizeInt8AVX512(y *float32, x *uint8, n int, scale float32, zero int32)
+
+//go:noescape
+func widenFloat16AVX512(y *float32, x *uint16, n int)
+
+//go:noescape
+func narrowFloat16AVX512(y *uint16, x *float32, n int)
+
+//go:noescape
+func int8ScaleAVX512(y *float32, acc, shift, zeros *int32, scale, bias *float32, n int, rowSum int32)

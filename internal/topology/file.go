@@ -42,6 +42,19 @@ func Load(path string) (*Topology, error) {
 	if t.Name == "" {
 		t.Name = strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
 	}
+	for i := range t.Links {
+		l := &t.Links[i]
+		if l.Trace == "" {
+			continue
+		}
+		name := l.Trace
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(t.Dir, name)
+		}
+		if l.Rates, err = LoadTrace(name, l.TraceScale); err != nil {
+			return nil, fmt.Errorf("%s: links[%d].trace: %w", path, i, err)
+		}
+	}
 	return t, nil
 }
 

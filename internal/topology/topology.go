@@ -56,6 +56,8 @@ type Link struct {
 	Trace string
 	// TraceScale multiplies the trace's rates; 1 unless the file says otherwise.
 	TraceScale float64
+	// Rates is what the Trace file holds, scaled; nil without a trace, and in a topology that Parse read.
+	Rates *Trace
 }
 
 // MinQueue is the least buffer that a link without a stated queue has: ten packets of 1,500 bytes.

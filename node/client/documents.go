@@ -38,6 +38,8 @@ type Link struct {
 	DelayMS  float64 `json:"delay_ms,omitempty"` // one way
 	JitterMS float64 `json:"jitter_ms,omitempty"`
 	Loss     float64 `json:"loss,omitempty"` // share of packets
+	// QueueBytes is what may wait at the bottleneck; 0 means a default for the rate and delay.
+	QueueBytes int `json:"queue_bytes,omitempty"`
 	// Down stops every packet.
 	Down bool `json:"down,omitempty"`
 }

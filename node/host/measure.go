@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"math"
 	"time"
 
 	"github.com/cleave-mesh/cleave/codec"
@@ -23,7 +23,7 @@ const (
 // Timing is the speed of one backend for one graph, in seconds on the emulated machine.
 type Timing struct {
 	Backend, Version string
-	// Groups is parallel to the graph's and adds up to Total, the median of a run of the whole graph.
+	// Groups is parallel to the graph's and adds up to Total, the usual time of a run of the whole graph.
 	Groups []float64
 	Total  float64
 	// Overhead is what a stage of its own costs beyond its groups.
@@ -87,11 +87,11 @@ func (h *Host) measure(ctx context.Context, b engine.Backend, g *split.Graph) (*
 		}
 	}
 	t := &Timing{Backend: b.Name(), Version: b.Version(), Groups: make([]float64, len(g.Groups)), Memory: exec.Memory()}
-	t.Total = median(totals) / h.cfg.Speed
+	t.Total = usual(h, totals) / h.cfg.Speed
 	sum := 0.0
 	for i := range g.Groups {
 		if perGroup {
-			t.Groups[i] = median(groups[i])
+			t.Groups[i] = usual(h, groups[i])
 		} else { // an engine that times the whole only: its groups share the time by their work
 			c := g.GroupCost(split.GroupID(i))
 			t.Groups[i] = float64(max(c.FLOPs, 0)) + float64(max(c.Read, 0)+max(c.Written, 0)) + 1
@@ -104,16 +104,39 @@ func (h *Host) measure(ctx context.Context, b engine.Backend, g *split.Graph) (*
 	return t, nil
 }
 
-func median(v []float64) float64 {
-	s := slices.Sorted(slices.Values(v))
-	return s[len(s)/2]
-}
-
 // Coding is what a codec makes of one value.
 type Coding struct {
 	Codec string
-	codec.Estimate
-	Elements int
+	// Bytes is the frame's size, Error the relative error (root mean square).
+	Bytes int64
+	Error float64
+	// Encode and Decode are seconds on the real machine.
+	Encode, Decode float64
+}
+
+// codeRuns is how often a coding is timed; the fastest run counts.
+const codeRuns = 3
+
+// code tries one codec on one tensor.
+func code(s codec.Spec, t *tensor.Tensor) (c Coding, err error) {
+	c = Coding{Codec: s.String(), Encode: math.Inf(1), Decode: math.Inf(1)}
+	var frame []byte
+	var back *tensor.Tensor
+	for range codeRuns {
+		begin := time.Now()
+		if frame, err = codec.Append(frame[:0], t, s); err != nil {
+			return c, err
+		}
+		middle := time.Now()
+		if back, err = codec.Decode(frame, codec.Limits{}); err != nil {
+			return c, err
+		}
+		c.Encode = min(c.Encode, middle.Sub(begin).Seconds())
+		c.Decode = min(c.Decode, time.Since(middle).Seconds())
+	}
+	c.Bytes = int64(len(frame))
+	c.Error, _, err = codec.Compare(t, back)
+	return c, err
 }
 
 // Survey runs the graph group by group on made-up inputs and tries codecs on every value between groups, inputs and outputs
@@ -135,8 +158,8 @@ func (h *Host) Survey(ctx context.Context, g *split.Graph, specs func(v split.Va
 		}
 		found[v] = []Coding{}
 		for _, s := range specs(v) {
-			if e, err := codec.Measure(s, t); err == nil {
-				found[v] = append(found[v], Coding{Codec: s.String(), Estimate: e, Elements: t.Len()})
+			if c, err := code(s, t); err == nil {
+				found[v] = append(found[v], c)
 			}
 		}
 	}

@@ -23,7 +23,7 @@ type Stage struct {
 	mu     sync.Mutex        // held while compiling and running
 	exec   engine.Executable // guarded by mu; nil before compilation and after close
 	stage  *split.Stage      // guarded by mu until compiled, constant afterwards
-	median time.Duration     // guarded by mu until compiled, constant afterwards
+	usual  time.Duration     // guarded by mu until compiled, constant afterwards
 	closed bool              // guarded by mu
 }
 
@@ -31,13 +31,13 @@ type Stage struct {
 func (s *Stage) In() []split.ValueID  { return s.stage.In }
 func (s *Stage) Out() []split.ValueID { return s.stage.Out }
 
-// Median is the time of one run on the real machine, measured when the stage was prepared.
-func (s *Stage) Median() time.Duration { return s.median }
+// Usual is the time of one run on the real machine, measured when the stage was prepared.
+func (s *Stage) Usual() time.Duration { return s.usual }
 
 // Memory is the bytes that the stage holds.
 func (s *Stage) Memory() int64 { return s.memory.Load() }
 
-func (s *Stage) compile(ctx context.Context, b engine.Backend, g *split.Graph, groups []split.GroupID, estimate time.Duration) error {
+func (s *Stage) compile(ctx context.Context, b engine.Backend, g *split.Graph, groups []split.GroupID, estimate time.Duration, rush bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.exec != nil {
@@ -57,17 +57,17 @@ func (s *Stage) compile(ctx context.Context, b engine.Backend, g *split.Graph, g
 	if err != nil {
 		return err
 	}
-	median := estimate
-	if median == 0 {
+	usual := estimate
+	if in, err := Sample(stage.Graph); err == nil && !rush {
 		s.host.cfg.Quiet.Lock()
-		median, err = clock(ctx, exec, stage.Graph)
+		usual, err = s.host.clock(ctx, exec, in)
 		s.host.cfg.Quiet.Unlock()
-	}
-	if err != nil {
-		return errors.Join(err, exec.Close())
+		if err != nil {
+			return errors.Join(err, exec.Close())
+		}
 	}
 	m := exec.Memory()
-	s.stage, s.exec, s.median = stage, exec, median
+	s.stage, s.exec, s.usual = stage, exec, usual
 	s.memory.Store(m.Weights + m.Activations)
 	return nil
 }
@@ -104,7 +104,7 @@ func (s *Stage) Run(ctx context.Context, in []*tensor.Tensor) (out []*tensor.Ten
 		}
 		out[i] = t.Clone()
 	}
-	if err := s.host.pace(ctx, begin, s.median); err != nil {
+	if err := s.host.pace(ctx, begin, s.usual); err != nil {
 		return nil, 0, err
 	}
 	return out, time.Since(begin), nil

@@ -69,7 +69,12 @@ func (g *Group) noteNode(n *memberlist.Node, kind EventKind) {
 		}
 	}
 	g.mu.Lock()
-	if old, ok := g.nodes[id]; ok && old.State == node.State {
+	old, ok := g.nodes[id]
+	if ok && old.State == Evicted {
+		g.mu.Unlock()
+		return
+	}
+	if ok && old.State == node.State {
 		node.Since = old.Since
 	}
 	g.nodes[id] = node

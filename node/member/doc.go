@@ -9,9 +9,11 @@
 //	metadata := version(1)=1 role(1) name length(1) name count(1) { length(2) address }*
 //	record   := node(32) version(8) key length(1) key value length(4) value signature(64)
 //	rumour   := 1 record | 2 holder(32) node(32) version(8) key length(1) key     (a record too large for a packet)
+//	          | 3 revocation                                                          (package admit)
 //	request  := 1 digest hash(32)      answer 0: same, 1: differs
 //	          | 2 entry*               answer: count(4) record* entry*   newer here, and wanted from the asker
 //	          | 3 record*              answer: empty
 //	          | 4 entry*               answer: count(4) record*
+//	          | 5 { length(2) revocation }*      answer: { length(2) revocation }*, those known here
 //	entry    := node(32) version(8) key length(1) key
 package member

@@ -22,9 +22,10 @@ const (
 	NodeForgotten EventKind = 5 // gone for so long that nothing is kept of it
 	RecordChanged EventKind = 6 // Key says which record of Node
 	Lagged        EventKind = 7 // events were dropped: read Nodes and Records afresh
+	NodeEvicted   EventKind = 8 // credentials hold one more revocation: save them
 )
 
-var eventNames = [...]string{"", "joined", "updated", "failed", "left", "forgotten", "record changed", "lagged"}
+var eventNames = [...]string{"", "joined", "updated", "failed", "left", "forgotten", "record changed", "lagged", "evicted"}
 
 func (k EventKind) String() string {
 	if int(k) < len(eventNames) {

@@ -41,9 +41,11 @@ const (
 	Alive  State = 1
 	Failed State = 2 // no longer answers; may come back
 	Left   State = 3 // said goodbye
+	// Evicted nodes are out for good.
+	Evicted State = 4
 )
 
-var stateNames = [...]string{"", "alive", "failed", "left"}
+var stateNames = [...]string{"", "alive", "failed", "left", "evicted"}
 
 func (s State) String() string {
 	if int(s) < len(stateNames) {

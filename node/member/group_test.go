@@ -12,6 +12,7 @@ import (
 
 	"github.com/cleave-mesh/cleave/node/member"
 	"github.com/cleave-mesh/cleave/transport"
+	"github.com/cleave-mesh/cleave/transport/admit"
 	"github.com/cleave-mesh/cleave/transport/transporttest"
 )
 
@@ -151,5 +152,56 @@ func TestJoinNobody(t *testing.T) {
 	}
 	if err := g.Set("x", make([]byte, member.MaxValue+1)); !errors.Is(err, member.ErrTooLarge) {
 		t.Errorf("oversized record: %v", err)
+	}
+}
+
+func TestEvictedStaysOut(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	m := transporttest.New(t, 4, nil)
+	var groups []*member.Group
+	var watchers []*watcher
+	seed := transport.Seed{Peer: m.Hosts[0].ID(), Addr: m.Hosts[0].Addrs()[0]}
+	for i, h := range m.Hosts[:3] {
+		g := start(t, h, fmt.Sprintf("node-%d", i))
+		groups, watchers = append(groups, g), append(watchers, watch(g))
+		if i > 0 {
+			if err := g.Join(ctx, seed); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, w := range watchers {
+		w.until(t, "all are alive", func(g *member.Group) bool { return states(g, member.Alive) == 3 })
+	}
+	out := m.Hosts[2].ID()
+	if err := groups[0].Evict(m.Authority, out); err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range watchers[:2] {
+		w.until(t, "the node is evicted", func(g *member.Group) bool { return states(g, member.Evicted) == 1 })
+	}
+	for _, h := range m.Hosts[:2] {
+		for e := range h.PeerEvents() {
+			if e.Kind == transport.PeerLost && e.Peer == out {
+				break
+			}
+		}
+		if err := m.Hosts[2].Connect(ctx, h.ID()); !errors.Is(err, admit.ErrEvicted) && err == nil {
+			// A dial succeeds before the other side has judged; its verdict comes with the first use.
+			if _, err = m.Hosts[2].Call(ctx, h.ID(), transport.KindRecords, []byte{1}); !errors.Is(err, admit.ErrEvicted) {
+				t.Errorf("call by an evicted node: %v", err)
+			}
+		}
+	}
+	// Who joins later learns of the eviction with the rest.
+	late := start(t, m.Hosts[3], "late")
+	lw := watch(late)
+	if err := late.Join(ctx, seed); err != nil {
+		t.Fatal(err)
+	}
+	lw.until(t, "the newcomer knows of the eviction", func(g *member.Group) bool { return states(g, member.Evicted) == 1 })
+	if err := groups[2].Join(ctx, seed); err == nil {
+		t.Error("an evicted node joined again")
 	}
 }

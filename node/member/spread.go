@@ -12,13 +12,15 @@ import (
 )
 
 const (
-	rumourRecord = 1
-	rumourNews   = 2
+	rumourRecord     = 1
+	rumourNews       = 2
+	rumourRevocation = 3
 
-	opHash   = 1
-	opDigest = 2
-	opPush   = 3
-	opFetch  = 4
+	opHash        = 1
+	opDigest      = 2
+	opPush        = 3
+	opFetch       = 4
+	opRevocations = 5
 
 	// maxRumour is the largest record that travels in a packet; larger ones are announced and fetched.
 	maxRumour = 700
@@ -116,6 +118,10 @@ func (g *Group) hear(b []byte) {
 		case g.fetch <- rumour{admit.Key(b[1:33]), e}:
 		default:
 		}
+	case rumourRevocation:
+		if r, err := admit.ParseRevocation(b[1:]); err == nil {
+			g.believe(r)
+		}
 	}
 }
 
@@ -181,13 +187,21 @@ func (g *Group) fetchFrom(ctx context.Context, id transport.PeerID, entries []en
 
 // exchange makes this node and another hold the same records: a hash when they already do, else the differences both ways.
 func (g *Group) exchange(ctx context.Context, id transport.PeerID) error {
-	entries, sum := g.store.digest()
+	revocations := g.revocations()
+	entries, sum := g.store.digest(revocations)
 	answer, err := g.host.Call(ctx, id, transport.KindRecords, append([]byte{opHash}, sum[:]...))
 	if err != nil {
 		return fmt.Errorf("exchange records: %w", err)
 	}
 	if len(answer) == 1 && answer[0] == 0 {
 		return nil
+	}
+	answer, err = g.host.Call(ctx, id, transport.KindRecords, append([]byte{opRevocations}, revocations...))
+	if err != nil {
+		return fmt.Errorf("exchange revocations: %w", err)
+	}
+	if err := g.believeAll(answer); err != nil {
+		return fmt.Errorf("exchange revocations: %w", err)
 	}
 	req := []byte{opDigest}
 	for _, e := range entries {
@@ -247,7 +261,7 @@ func (g *Group) serveRecords(_ context.Context, in *transport.Incoming) {
 func (g *Group) answer(op byte, b []byte) ([]byte, error) {
 	switch op {
 	case opHash:
-		if _, sum := g.store.digest(); len(b) == 32 && [32]byte(b) == sum {
+		if _, sum := g.store.digest(g.revocations()); len(b) == 32 && [32]byte(b) == sum {
 			return []byte{0}, nil
 		}
 		return []byte{1}, nil
@@ -283,6 +297,11 @@ func (g *Group) answer(op byte, b []byte) ([]byte, error) {
 			return nil, err
 		}
 		return appendRecords(nil, g.held(entries), maxAnswer), nil
+	case opRevocations:
+		if err := g.believeAll(b); err != nil {
+			return nil, err
+		}
+		return g.revocations(), nil
 	}
 	return nil, fmt.Errorf("request of kind %d: %w", op, errWire)
 }

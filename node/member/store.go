@@ -82,10 +82,11 @@ func (s *store) all(key string) []Record {
 	return out
 }
 
-// digest lists what the store holds, in order, and its hash.
-func (s *store) digest() ([]entry, [32]byte) {
+// digest lists what the store holds, in order, and its hash together with what else must be equal.
+func (s *store) digest(also []byte) ([]entry, [32]byte) {
 	records := s.all("")
 	h := sha256.New()
+	h.Write(also)
 	entries := make([]entry, len(records))
 	var buf []byte
 	for i, r := range records {

@@ -50,7 +50,7 @@ type Question struct {
 	Codings   func(v split.ValueID) []planner.Coding
 	Objective planner.Objective
 	Limits    planner.Limits
-	// InputsStay keeps the model's inputs on the entry.
+	// InputsStay keeps the model's inputs, and whatever still is raw data (split.Graph.Raw), on the entry.
 	InputsStay bool
 	// Avoid are machines that run nothing.
 	Avoid []int
@@ -63,7 +63,7 @@ func (q *Question) Problem() (*planner.Problem, *Frame, error) {
 		return nil, nil, fmt.Errorf("state problem: entry %d of %d machines", q.Entry, len(q.Machines))
 	}
 	b := builder{
-		q: q, g: q.Graph, frame: &Frame{}, value: map[split.ValueID]planner.ValueID{},
+		q: q, g: q.Graph, frame: &Frame{}, value: map[split.ValueID]planner.ValueID{}, raw: q.Graph.Raw(),
 		p: &planner.Problem{
 			Model: q.Model, Paths: q.Paths, Source: planner.NodeID(q.Entry), Sink: planner.NodeID(q.Entry),
 			Objective: q.Objective, Limits: q.Limits,
@@ -100,6 +100,7 @@ type builder struct {
 	frame *Frame
 	value map[split.ValueID]planner.ValueID
 	need  []bool // by group: it has to run
+	raw   []bool // by value: it shows the model's inputs
 }
 
 // wanted walks the groups backwards and marks those that somebody still needs.
@@ -127,12 +128,7 @@ func (b *builder) external(v split.ValueID) planner.ValueID {
 	if id, ok := b.value[v]; ok {
 		return id
 	}
-	id := b.add(v, planner.External)
-	val := &b.p.Values[id]
-	if b.q.InputsStay && slices.Contains(b.g.Inputs, v) {
-		val.Stay = []planner.NodeID{planner.NodeID(b.q.Entry)}
-	}
-	return id
+	return b.add(v, planner.External)
 }
 
 func (b *builder) add(v split.ValueID, producer planner.PieceID) planner.ValueID {
@@ -145,7 +141,11 @@ func (b *builder) add(v split.ValueID, producer planner.PieceID) planner.ValueID
 		specs = append(specs, c.Codec)
 	}
 	b.frame.Codecs = append(b.frame.Codecs, specs)
-	b.p.Values = append(b.p.Values, planner.Value{Name: b.g.Values[v].Name, Producer: producer, Codings: codings})
+	val := planner.Value{Name: b.g.Values[v].Name, Producer: producer, Codings: codings}
+	if b.q.InputsStay && b.raw[v] {
+		val.Stay = []planner.NodeID{planner.NodeID(b.q.Entry)}
+	}
+	b.p.Values = append(b.p.Values, val)
 	return id
 }
 
@@ -154,7 +154,8 @@ func (b *builder) piece(id split.GroupID) {
 	pid := planner.PieceID(len(b.p.Pieces))
 	piece := planner.Piece{Name: g.Name, Time: make([]float64, len(b.q.Machines)), Backend: make([]string, len(b.q.Machines))}
 	cost := b.g.GroupCost(id)
-	piece.Weights, piece.Work = cost.Weights, cost.Read+cost.Written
+	// A cost of -1 is not known from shapes; it counts as nothing.
+	piece.Weights, piece.Work = max(cost.Weights, 0), max(cost.Read, 0)+max(cost.Written, 0)
 	for n := range b.q.Machines {
 		piece.Time[n], piece.Backend[n] = b.seconds(n, id)
 	}
@@ -259,4 +260,9 @@ func Travels(v *split.Value) bool {
 	}
 	_, err := tensor.Bytes(v.DType, v.Shape)
 	return err == nil
+}
+
+// Machine finds the index of a machine by name or id; -1 when there is none.
+func (q *Question) Machine(nameOrID string) int {
+	return slices.IndexFunc(q.Machines, func(m Machine) bool { return m.Name == nameOrID || string(m.ID) == nameOrID })
 }

@@ -44,7 +44,7 @@ type machine struct {
 	host         *Host
 	store        map[Handle]uint64
 	carried      map[Handle]bool // made here by a Compute that went on into a later epoch
-	life         int // counts restarts: what was under way before is void
+	life         int             // counts restarts: what was under way before is void
 	dead, frozen bool
 	waiting      []func() // what happens when a frozen node goes on
 	timer        int      // counts SetTimers: earlier ones are void

@@ -271,7 +271,7 @@ func (s *scope) node(n *onnxpb.NodeProto) error {
 	if f := s.r.functions[functionKey{domain, n.OpType, n.Overload}]; f != nil {
 		return s.call(n, f)
 	}
-	if !split.KnownOp(domain, n.OpType) {
+	if !split.KnownOp(domain, n.OpType) && !(domain == "" && (n.OpType == "Upsample" || n.OpType == "Scatter")) {
 		return nodeError(n, fmt.Errorf("%w: no version of it is known: see docs/operators.md for those that are", split.ErrUnknownOp))
 	}
 	o := split.Op{Domain: domain, Type: n.OpType}

@@ -11,6 +11,7 @@ type Conn struct {
 	net.PacketConn
 	shaper *Shaper
 	timer  timer
+	flush  func([]delivery) // writes packets to the socket
 	done   chan struct{}
 	wg     sync.WaitGroup
 	once   sync.Once
@@ -29,11 +30,13 @@ type timer interface {
 }
 
 // Wrap puts the Shaper before a socket. It panics when called twice, since times on a link belong to one socket.
-func (s *Shaper) Wrap(pc net.PacketConn) *Conn {
+func (s *Shaper) Wrap(pc net.PacketConn) net.PacketConn {
 	if s.conn != nil {
 		panic("shape: one Shaper for two sockets")
 	}
 	c := &Conn{PacketConn: pc, shaper: s, done: make(chan struct{})}
+	c.flush = c.writeEach
+	out := wrapUDP(c)
 	if !s.virtual {
 		c.timer = newPreciseTimer()
 	}
@@ -43,7 +46,7 @@ func (s *Shaper) Wrap(pc net.PacketConn) *Conn {
 	s.conn = c
 	c.wg.Add(1)
 	go c.deliver()
-	return c
+	return out
 }
 
 // WriteTo hands a packet to the link. Like a real network, it reports no loss.
@@ -53,8 +56,12 @@ func (c *Conn) WriteTo(b []byte, to net.Addr) (int, error) {
 		return 0, net.ErrClosed
 	default:
 	}
-	if err := c.shaper.send(b, to); err != nil {
+	direct, err := c.shaper.send(b, nil, 0, to)
+	if err != nil {
 		return 0, err
+	}
+	if direct {
+		return c.PacketConn.WriteTo(b, to)
 	}
 	return len(b), nil
 }
@@ -95,15 +102,21 @@ func (c *Conn) deliver() {
 	for c.timer.wait() {
 		var next time.Time
 		batch, next = c.shaper.due(batch[:0], time.Now())
-		for i, d := range batch {
-			// A packet that the system refuses is a lost packet.
-			_, _ = c.PacketConn.WriteTo(d.b, d.to)
-			putBuffer(d.b)
+		c.flush(batch)
+		for i := range batch {
+			putBuffer(batch[i].b)
 			batch[i] = delivery{}
 		}
 		if !next.IsZero() {
 			c.timer.set(next)
 		}
+	}
+}
+
+// writeEach writes packets one by one. A packet that the system refuses is a lost packet.
+func (c *Conn) writeEach(batch []delivery) {
+	for _, d := range batch {
+		_, _ = c.PacketConn.WriteTo(d.b, d.to)
 	}
 }
 

@@ -131,6 +131,7 @@ type delivery struct {
 	at   time.Time
 	seq  uint64
 	b    []byte
+	oob  []byte // control messages beside the payload; nil on plain sockets
 	to   net.Addr
 	link *link
 }
@@ -235,43 +236,65 @@ func (s *Shaper) lose(k *link) bool {
 	return p > 0 && s.rng.Float64() < p
 }
 
-// send takes a packet that the socket's owner writes.
-func (s *Shaper) send(b []byte, to net.Addr) error {
+// send takes what the socket's owner writes: one packet, or several of segment bytes each (the last may be shorter) when
+// segment is not 0. direct reports that the link is perfect: then the caller writes to the socket itself.
+func (s *Shaper) send(b, oob []byte, segment int, to net.Addr) (direct bool, err error) {
 	dst, ok := addrPort(to)
 	if !ok {
-		return errors.New("shape: destination is not an IP address and port")
+		return false, errors.New("shape: destination is not an IP address and port")
+	}
+	if segment <= 0 {
+		segment = max(1, len(b))
 	}
 	now := time.Now()
 	s.mu.Lock()
 	k := s.link(dst)
-	size := len(b) + HeaderBytes
 	if k.Link == (Link{}) {
-		k.stats.Packets++
-		k.stats.Bytes += uint64(size)
+		k.stats.Packets += uint64((len(b) + segment - 1) / segment)
+		k.stats.Bytes += uint64(len(b) + HeaderBytes)
 		s.mu.Unlock()
-		_, err := s.conn.PacketConn.WriteTo(b, to)
-		return err
+		return true, nil
 	}
-	at, ok := s.pass(k, size, now)
-	if !ok {
-		s.mu.Unlock()
-		return nil
+	if len(oob) > 0 {
+		oob = append([]byte(nil), oob...) // the caller uses its slice again; packets of one call share the copy
 	}
-	s.seq++
-	heap.Push(&s.pending, delivery{at: at, seq: s.seq, b: append(getBuffer(), b...), to: to, link: k})
-	first := s.pending[0].seq == s.seq
+	var first time.Time
+	for len(b) > 0 {
+		p := b[:min(segment, len(b))]
+		b = b[len(p):]
+		at, ok := s.pass(k, len(p)+HeaderBytes, now)
+		if !ok {
+			continue
+		}
+		s.seq++
+		heap.Push(&s.pending, delivery{at: at, seq: s.seq, b: append(getBuffer(), p...), oob: oob, to: to, link: k})
+		if s.pending[0].seq == s.seq {
+			first = at
+		}
+	}
 	s.mu.Unlock()
-	if first {
-		s.conn.timer.set(at)
+	if !first.IsZero() {
+		s.conn.timer.set(first)
 	}
-	return nil
+	return false, nil
 }
+
+// Waking for every packet would cost more than sending it. So a real Shaper sends what is due within early at once, and wakes
+// at most once per quantum; both are far below what a path's delay is measured to.
+const (
+	early   = 100 * time.Microsecond
+	quantum = 250 * time.Microsecond
+)
 
 // due takes the packets whose time has come into out, and the time of the next; zero when there is none.
 func (s *Shaper) due(out []delivery, now time.Time) ([]delivery, time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for len(s.pending) > 0 && !s.pending[0].at.After(now) {
+	horizon := now
+	if !s.virtual {
+		horizon = now.Add(early)
+	}
+	for len(s.pending) > 0 && !s.pending[0].at.After(horizon) {
 		d := heap.Pop(&s.pending).(delivery)
 		d.link.stats.Packets++
 		d.link.stats.Bytes += uint64(len(d.b) + HeaderBytes)
@@ -281,7 +304,11 @@ func (s *Shaper) due(out []delivery, now time.Time) ([]delivery, time.Time) {
 	if len(s.pending) == 0 {
 		return out, time.Time{}
 	}
-	return out, s.pending[0].at
+	next := s.pending[0].at
+	if !s.virtual && next.Before(now.Add(quantum)) {
+		next = now.Add(quantum)
+	}
+	return out, next
 }
 
 var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 2048); return &b }}

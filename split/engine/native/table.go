@@ -158,7 +158,98 @@ func table() []entry {
 		{domain: onnx, name: "GlobalMaxPool", eval: evalGlobalPool},
 		{domain: onnx, name: "GlobalLpPool", eval: evalGlobalPool},
 		{domain: onnx, name: "MaxUnpool", eval: evalMaxUnpool},
+		{domain: onnx, name: "Einsum", eval: evalEinsum},
+		{domain: onnx, name: "MaxRoiPool", eval: evalMaxRoiPool},
+		{domain: onnx, name: "Col2Im", eval: evalCol2Im},
+		{domain: onnx, name: "DeformConv", eval: evalDeformConv},
 		{domain: microsoft, name: "FusedMatMul", eval: evalMatMul},
+
+		// normalisation
+		{domain: onnx, name: "BatchNormalization", eval: evalBatchNorm},
+		{domain: onnx, name: "InstanceNormalization", eval: evalInstanceNorm},
+		{domain: onnx, name: "GroupNormalization", eval: evalGroupNorm},
+		{domain: onnx, name: "LayerNormalization", eval: evalLayerNorm},
+		{domain: onnx, name: "RMSNormalization", eval: evalLayerNorm},
+		{domain: onnx, name: "SimplifiedLayerNormalization", eval: evalLayerNorm},
+		{domain: onnx, name: "LpNormalization", eval: evalLpNorm},
+		{domain: onnx, name: "LRN", eval: evalLRN},
+		{domain: onnx, name: "MeanVarianceNormalization", eval: evalMeanVariance},
+		{domain: microsoft, name: "SimplifiedLayerNormalization", eval: evalLayerNorm},
+		{domain: microsoft, name: "SkipLayerNormalization", eval: evalSkipLayerNorm},
+		{domain: microsoft, name: "SkipSimplifiedLayerNormalization", eval: evalSkipLayerNorm},
+
+		// resampling and padding
+		{domain: onnx, name: "Resize", eval: evalResize},
+		{domain: onnx, name: "GridSample", eval: evalGridSample},
+		{domain: onnx, name: "AffineGrid", eval: evalAffineGrid},
+		{domain: onnx, name: "RoiAlign", eval: evalRoiAlign},
+		{domain: onnx, name: "Pad", eval: evalPad},
+		{domain: onnx, name: "CenterCropPad", eval: evalCenterCropPad},
+
+		// types and quantisation
+		{domain: onnx, name: "Cast", eval: evalCast},
+		{domain: onnx, name: "CastLike", eval: evalCast},
+		{domain: onnx, name: "QuantizeLinear", eval: evalQuantize},
+		{domain: onnx, name: "DequantizeLinear", eval: evalDequantize},
+		{domain: onnx, name: "DynamicQuantizeLinear", eval: evalDynamicQuantize},
+		{domain: onnx, name: "MatMulInteger", eval: evalMatMulInteger},
+		{domain: onnx, name: "ConvInteger", eval: evalConvInteger},
+		{domain: onnx, name: "QLinearMatMul", eval: evalQLinearMatMul},
+		{domain: onnx, name: "QLinearConv", eval: evalQLinearConv},
+
+		// recurrence
+		{domain: onnx, name: "RNN", eval: evalRNN},
+		{domain: onnx, name: "GRU", eval: evalGRU},
+		{domain: onnx, name: "LSTM", eval: evalLSTM},
+
+		// control flow, sequences and optionals
+		{domain: onnx, name: "If", eval: evalIf, shares: true},
+		{domain: onnx, name: "Loop", eval: evalLoop, shares: true},
+		{domain: onnx, name: "Scan", eval: evalScan, shares: true},
+		{domain: onnx, name: "SequenceMap", eval: evalSequenceMap, shares: true},
+		{domain: onnx, name: "SequenceEmpty", eval: evalSequenceEmpty},
+		{domain: onnx, name: "SequenceConstruct", eval: evalSequenceConstruct},
+		{domain: onnx, name: "SequenceAt", eval: evalSequenceAt, shares: true},
+		{domain: onnx, name: "SequenceErase", eval: evalSequenceErase, shares: true},
+		{domain: onnx, name: "SequenceInsert", eval: evalSequenceInsert, shares: true},
+		{domain: onnx, name: "SequenceLength", eval: evalSequenceLength},
+		{domain: onnx, name: "SplitToSequence", eval: evalSplitToSequence},
+		{domain: onnx, name: "ConcatFromSequence", eval: evalConcatFromSequence},
+		{domain: onnx, name: "Optional", eval: evalOptional, shares: true},
+		{domain: onnx, name: "OptionalGetElement", eval: evalOptionalGetElement, shares: true},
+		{domain: onnx, name: "OptionalHasElement", eval: evalOptionalHasElement},
+
+		// random
+		{domain: onnx, name: "RandomNormal", eval: evalRandom},
+		{domain: onnx, name: "RandomNormalLike", eval: evalRandom},
+		{domain: onnx, name: "RandomUniform", eval: evalRandom},
+		{domain: onnx, name: "RandomUniformLike", eval: evalRandom},
+		{domain: onnx, name: "Bernoulli", eval: evalBernoulli},
+		{domain: onnx, name: "Multinomial", eval: evalMultinomial},
+		{domain: onnx, name: "Dropout", eval: evalDropout, shares: true},
+
+		// signals
+		{domain: onnx, name: "HannWindow", eval: evalWindow},
+		{domain: onnx, name: "HammingWindow", eval: evalWindow},
+		{domain: onnx, name: "BlackmanWindow", eval: evalWindow},
+		{domain: onnx, name: "DFT", eval: evalDFT},
+		{domain: onnx, name: "STFT", eval: evalSTFT},
+		{domain: onnx, name: "MelWeightMatrix", eval: evalMelWeights},
+
+		// text
+		{domain: onnx, name: "StringNormalizer", eval: evalStringNormalizer},
+		{domain: onnx, name: "StringConcat", eval: evalStringConcat},
+		{domain: onnx, name: "StringSplit", eval: evalStringSplit},
+		{domain: onnx, name: "RegexFullMatch", eval: evalRegexFullMatch},
+		{domain: onnx, name: "TfIdfVectorizer", eval: evalTfIdf},
+
+		// detection, losses and training
+		{domain: onnx, name: "NonMaxSuppression", eval: evalNMS},
+		{domain: onnx, name: "NegativeLogLikelihoodLoss", eval: evalLoss},
+		{domain: onnx, name: "SoftmaxCrossEntropyLoss", eval: evalLoss},
+		{domain: training, name: "Adagrad", eval: evalAdagrad},
+		{domain: training, name: "Adam", eval: evalAdam},
+		{domain: training, name: "Momentum", eval: evalMomentum},
 	}
 }
 

@@ -10,8 +10,19 @@ import (
 
 // signature is the Go signature of a function by the kind its name begins with.
 func signature(name string) string {
-	if strings.HasPrefix(name, "reduce") {
+	switch {
+	case strings.HasPrefix(name, "reduce"):
 		return "func(y, a, b *float32, n int, p float32) float32"
+	case strings.HasPrefix(name, "quantize"):
+		return "func(y *uint8, x *float32, n int, scale, lo, hi float32, zero int32)"
+	case strings.HasPrefix(name, "dequantize"):
+		return "func(y *float32, x *uint8, n int, scale float32, zero int32)"
+	case strings.HasPrefix(name, "widen"):
+		return "func(y *float32, x *uint16, n int)"
+	case strings.HasPrefix(name, "narrow"):
+		return "func(y *uint16, x *float32, n int)"
+	case strings.HasPrefix(name, "int8Scale"):
+		return "func(y *float32, acc, shift, zeros *int32, scale, bias *float32, n int, rowSum int32)"
 	}
 	return "func(y, a, b, c *float32, n int, p, q float32)"
 }

@@ -22,6 +22,7 @@ func main() {
 	for _, l := range []*lang{{isa: "AVX2", bytes: 32}, {isa: "AVX512", bytes: 64}} {
 		names = append(names, l.maps()...)
 		names = append(names, l.reductions()...)
+		names = append(names, l.conversions()...)
 	}
 	Generate()
 	if err := os.WriteFile(*dispatch, declarations(names), 0o644); err != nil {

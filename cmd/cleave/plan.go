@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cleave-mesh/cleave/planner/workload"
+)
+
+// planFlags are the flags of cleave plan.
+type planFlags struct {
+	workload  string
+	objective string
+	free      bool
+	budget    time.Duration
+	json      bool
+}
+
+func newPlanCommand() *cobra.Command {
+	var f planFlags
+	cmd := &cobra.Command{
+		Use:   "plan [MODEL|FILE.onnx]",
+		Short: "Say where each part of a model should run, and prove it",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case f.workload != "" && len(args) == 0:
+				return planWorkload(cmd.Context(), cmd.OutOrStdout(), f)
+			default:
+				return fmt.Errorf("give either a model or --workload FILE.json")
+			}
+		},
+	}
+	cmd.Flags().StringVar(&f.workload, "workload", "", "a device-placement problem in the dnn-partitioning JSON format")
+	cmd.Flags().StringVar(&f.objective, "objective", "latency", "latency, throughput, energy or price")
+	cmd.Flags().BoolVar(&f.free, "non-contiguous", false, "with --workload --objective throughput: any assignment, not only chains of convex sets")
+	cmd.Flags().DurationVar(&f.budget, "budget", 5*time.Minute, "most time to plan; the best plan so far is printed with its bound")
+	cmd.Flags().BoolVar(&f.json, "json", false, "print one JSON document")
+	return cmd
+}
+
+// workloadReport is what cleave plan --workload --json prints.
+type workloadReport struct {
+	Workload   string      `json:"workload"`
+	Mode       string      `json:"mode"`
+	Objective  float64     `json:"objective"`
+	Bound      float64     `json:"bound"`
+	Gap        float64     `json:"gap"`
+	Optimal    bool        `json:"optimal"`
+	Seconds    float64     `json:"seconds"`
+	Solver     string      `json:"solver"`
+	Claim      string      `json:"claim"`
+	States     int         `json:"states"`
+	Assignment map[int]int `json:"assignment"` // node id to device; accelerators first, then CPUs
+}
+
+func planWorkload(ctx context.Context, out io.Writer, f planFlags) error {
+	data, err := os.ReadFile(f.workload)
+	if err != nil {
+		return err
+	}
+	w, err := workload.Parse(data)
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", f.workload, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, f.budget)
+	defer cancel()
+	solve, mode := w.Latency, "latency"
+	switch {
+	case f.objective == "throughput" && f.free:
+		solve, mode = w.NonContiguous, "throughput, non-contiguous"
+	case f.objective == "throughput":
+		solve, mode = w.Contiguous, "throughput, contiguous"
+	case f.objective != "latency":
+		return fmt.Errorf("a workload is planned for throughput or latency, not for %q", f.objective)
+	}
+	a, err := solve(ctx)
+	if err != nil {
+		return fmt.Errorf("planning %s: %w", f.workload, err)
+	}
+	r := workloadReport{
+		Workload: f.workload, Mode: mode, Objective: a.Objective, Bound: a.Bound, Gap: a.Gap, Optimal: a.Optimal,
+		Seconds: a.Seconds, Solver: a.Solver, Claim: a.Claim, States: a.States, Assignment: map[int]int{},
+	}
+	for k := range w.Ops {
+		r.Assignment[w.Ops[k].ID] = int(a.Place[k])
+	}
+	if f.json {
+		return writeJSON(out, r)
+	}
+	fmt.Fprintf(out, "%s, %s\nobjective %.10g  bound %.10g  gap %.2f %%  optimal %v  %.3f s\n%s (%s, %d states)\n",
+		r.Workload, r.Mode, r.Objective, r.Bound, 100*r.Gap, r.Optimal, r.Seconds, r.Claim, r.Solver, r.States)
+	return nil
+}

@@ -1,0 +1,240 @@
+package node
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/cleave-mesh/cleave/internal/tensor"
+	"github.com/cleave-mesh/cleave/node/client"
+	"github.com/cleave-mesh/cleave/node/oip"
+	"github.com/cleave-mesh/cleave/node/store"
+	"github.com/cleave-mesh/cleave/split"
+)
+
+func (n *Node) serverMetadata(w http.ResponseWriter, _ *http.Request) error {
+	return write(w, oip.ServerMetadata{Name: "cleave", Version: Version, Extensions: []string{"binary_tensor_data", "model_repository"}})
+}
+
+// lookup finds the model of a path, and checks the version where the path has one: the only version of a model is "1".
+func (n *Node) lookup(r *http.Request) (store.Name, error) {
+	if v := r.PathValue("version"); v != "" && v != modelVersion {
+		return store.Name{}, fmt.Errorf("model %q has no version %q: %w", r.PathValue("model"), v, store.ErrNotFound)
+	}
+	return n.names.Lookup(r.PathValue("model"))
+}
+
+// modelVersion is the version of every model: a changed model has a new digest.
+const modelVersion = "1"
+
+func (n *Node) modelMetadata(w http.ResponseWriter, r *http.Request) error {
+	name, err := n.lookup(r)
+	if err != nil {
+		return err
+	}
+	if err := n.fetch(r.Context(), name.Digest); err != nil {
+		return err
+	}
+	g, err := n.graphs.declared(name.Digest)
+	if err != nil {
+		return err
+	}
+	m := oip.ModelMetadata{Name: name.Name, Versions: []string{modelVersion}, Platform: "onnx", Inputs: []oip.TensorMetadata{}, Outputs: []oip.TensorMetadata{}}
+	if m.Inputs, err = tensorMetadata(g, g.Inputs); err != nil {
+		return err
+	}
+	if m.Outputs, err = tensorMetadata(g, g.Outputs); err != nil {
+		return err
+	}
+	return write(w, m)
+}
+
+func tensorMetadata(g *split.Graph, ids []split.ValueID) ([]oip.TensorMetadata, error) {
+	out := []oip.TensorMetadata{}
+	for _, id := range ids {
+		v := &g.Values[id]
+		d := "" // a type that is not declared
+		if v.DType != tensor.Invalid {
+			var err error
+			if d, err = oip.Datatype(v.DType); err != nil {
+				return nil, fmt.Errorf("tensor %q: %w", v.Name, err)
+			}
+		}
+		out = append(out, oip.TensorMetadata{Name: v.Name, Datatype: d, Shape: append([]int{}, v.Shape...)})
+	}
+	return out, nil
+}
+
+// modelReady answers 200 when the model can be run now: it is here and profiled.
+func (n *Node) modelReady(w http.ResponseWriter, r *http.Request) error {
+	name, err := n.lookup(r)
+	if err != nil {
+		return err
+	}
+	for _, p := range n.profiles.all() {
+		if p.Model == name.Digest && len(p.Backends) > 0 {
+			return write(w, map[string]any{"name": name.Name, "ready": true})
+		}
+	}
+	return &statusError{http.StatusServiceUnavailable, fmt.Sprintf("model %s is not profiled on this node yet", name.Name)}
+}
+
+// repositoryIndex lists models as the model repository extension does.
+func (n *Node) repositoryIndex(w http.ResponseWriter, _ *http.Request) error {
+	type entry struct {
+		Name    string `json:"name"`
+		Version string `json:"version"`
+		State   string `json:"state"`
+		Reason  string `json:"reason"`
+	}
+	out := []entry{}
+	for _, name := range n.names.List() {
+		if name.Deleted {
+			continue
+		}
+		e := entry{Name: name.Name, Version: modelVersion, State: "UNAVAILABLE", Reason: "not profiled yet"}
+		for _, p := range n.profiles.all() {
+			if p.Model == name.Digest && len(p.Backends) > 0 {
+				e.State, e.Reason = "READY", ""
+			}
+		}
+		out = append(out, e)
+	}
+	return write(w, out)
+}
+
+// infer serves one inference.
+func (n *Node) infer(w http.ResponseWriter, r *http.Request) error {
+	name, err := n.lookup(r)
+	if err != nil {
+		return err
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxInfer))
+	if err != nil {
+		return fmt.Errorf("read request: %w", err)
+	}
+	req, err := oip.DecodeRequest(body, r.Header.Get(oip.HeaderLength))
+	if err != nil {
+		return err
+	}
+	lp, err := n.planOf(r, name, req)
+	if err != nil {
+		return err
+	}
+	in, err := inputs(lp.frame.c.graph, req)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errInput, err)
+	}
+	deadline := n.set.Deadline
+	if v, ok := req.Parameters["deadline_ms"].(float64); ok {
+		if !(v > 0) || v > float64(math.MaxInt64/int64(time.Millisecond)) {
+			return fmt.Errorf("%w: deadline_ms is %g", errInput, v)
+		}
+		deadline = time.Duration(v * float64(time.Millisecond))
+	}
+	a, err := n.run(r.Context(), lp, in, deadline)
+	if err != nil {
+		return err
+	}
+	return n.answer(w, name, req, a)
+}
+
+// planOf is the plan that a request names, or the one in force for its strategy.
+func (n *Node) planOf(r *http.Request, name store.Name, req *oip.Request) (*livePlan, error) {
+	if id := req.Parameters.String("plan"); id != "" {
+		lp := n.plans.get(id)
+		if lp == nil || lp.model.Digest != name.Digest {
+			return nil, fmt.Errorf("plan %.12s for model %s: %w", id, name.Name, store.ErrNotFound)
+		}
+		return lp, n.ensureInstalled(r.Context(), lp)
+	}
+	pr := client.PlanRequest{Model: name.Name, Strategy: req.Parameters.String("strategy"), Objective: req.Parameters.String("objective"), Install: true}
+	if err := n.fetch(r.Context(), name.Digest); err != nil {
+		return nil, err
+	}
+	g, err := n.graphs.declared(name.Digest)
+	if err != nil {
+		return nil, err
+	}
+	pr.Shapes = openShapes(g, req)
+	return n.planFor(r.Context(), pr)
+}
+
+// openShapes are the shapes of the inputs whose declared shape leaves something open; nil when there are none.
+func openShapes(g *split.Graph, req *oip.Request) map[string][]int {
+	var shapes map[string][]int
+	for _, id := range g.Inputs {
+		v := &g.Values[id]
+		if v.Shape != nil && v.Shape.Known() {
+			continue
+		}
+		for _, t := range req.Inputs {
+			if t.Name == v.Name {
+				if shapes == nil {
+					shapes = map[string][]int{}
+				}
+				shapes[v.Name] = t.Value.Shape()
+			}
+		}
+	}
+	return shapes
+}
+
+// inputs arranges a request's tensors for the graph.
+func inputs(g *split.Graph, req *oip.Request) ([]*tensor.Tensor, error) {
+	named := make(map[string]*tensor.Tensor, len(req.Inputs))
+	for _, t := range req.Inputs {
+		if _, twice := named[t.Name]; twice {
+			return nil, fmt.Errorf("input %q is given twice", t.Name)
+		}
+		named[t.Name] = t.Value
+	}
+	return arrange(g, named)
+}
+
+// answer writes the outputs that were asked for, each in the form that was asked for.
+func (n *Node) answer(w http.ResponseWriter, name store.Name, req *oip.Request, a *answer) error {
+	all, _ := req.Parameters.Bool("binary_data_output")
+	raw := map[string]bool{}
+	res := &oip.Response{ModelName: name.Name, ModelVersion: modelVersion, ID: req.ID, Outputs: []oip.Tensor{}}
+	add := func(i int, binary bool) {
+		res.Outputs = append(res.Outputs, oip.Tensor{Name: a.names[i], Value: a.outputs[i]})
+		raw[a.names[i]] = binary
+	}
+	for i := range a.names {
+		if len(req.Outputs) == 0 {
+			add(i, all)
+		}
+	}
+	for _, want := range req.Outputs {
+		i := slices.Index(a.names, want.Name)
+		if i < 0 {
+			return fmt.Errorf("%w: the model has no output %q: it has %v", errInput, want.Name, a.names)
+		}
+		binary, said := want.Parameters.Bool("binary_data")
+		add(i, said && binary || !said && all)
+	}
+	if report, _ := req.Parameters.Bool("report"); report {
+		b, err := json.Marshal(a.report)
+		if err != nil {
+			return err
+		}
+		res.Report = b
+	}
+	body, headerLength, err := oip.EncodeResponse(res, func(output string) bool { return raw[output] })
+	if err != nil {
+		return errors.Join(errInput, err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if headerLength != "" {
+		w.Header().Set("Content-Type", "application/octet-stream")
+		w.Header().Set(oip.HeaderLength, headerLength)
+	}
+	_, _ = w.Write(body) // the caller is gone, at worst
+	return nil
+}

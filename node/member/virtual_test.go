@@ -1,0 +1,157 @@
+package member_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cleave-mesh/cleave/node/member"
+	"github.com/cleave-mesh/cleave/transport"
+	"github.com/cleave-mesh/cleave/transport/shape"
+	"github.com/cleave-mesh/cleave/transport/transporttest"
+)
+
+// cloud is a mesh of gossiping nodes in virtual time.
+type cloud struct {
+	mesh   *transporttest.Mesh
+	net    *transporttest.Virtual
+	groups []*member.Group
+}
+
+// newCloud makes n nodes that all join at the first one at once.
+func newCloud(t *testing.T, n int, l shape.Link, timing member.Timing) *cloud {
+	t.Helper()
+	m, v, _ := transporttest.NewVirtual(t, n, l, 1)
+	for _, a := range m.Hosts {
+		for _, b := range m.Hosts {
+			if a != b {
+				a.Forget(b.ID())
+			}
+		}
+	}
+	c := &cloud{mesh: m, net: v}
+	seed := transport.Seed{Peer: m.Hosts[0].ID(), Addr: m.Hosts[0].Addrs()[0]}
+	joined := make(chan error, n)
+	for i, h := range m.Hosts {
+		g, err := member.Start(member.Config{Host: h, Name: fmt.Sprintf("node-%03d", i), Timing: timing})
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			for range g.Events() { // nobody listens here; the queue stays empty
+			}
+		}()
+		c.groups = append(c.groups, g)
+		if i == 0 {
+			joined <- nil
+			continue
+		}
+		go func() {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			defer cancel()
+			joined <- g.Join(ctx, seed)
+		}()
+	}
+	for range n {
+		if err := <-joined; err != nil {
+			t.Error(err)
+		}
+	}
+	return c
+}
+
+func (c *cloud) close() {
+	for _, g := range c.groups {
+		_ = g.Close()
+	}
+	c.mesh.Close()
+	time.Sleep(time.Minute) // memberlist does not wait for a probe under way; no virtual test may end before it
+}
+
+// until waits in virtual time until every group but the skipped one satisfies done, and returns how long it took.
+func (c *cloud) until(t *testing.T, most time.Duration, skip int, done func(*member.Group) bool) time.Duration {
+	t.Helper()
+	start := time.Now()
+	for {
+		all := true
+		for i, g := range c.groups {
+			if i != skip && !done(g) {
+				all = false
+				break
+			}
+		}
+		if all {
+			return time.Since(start)
+		}
+		if time.Since(start) > most {
+			t.Errorf("not everywhere after %v of virtual time", most)
+			return time.Since(start)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+func (c *cloud) bytesSent() (n uint64) {
+	for _, s := range c.net.Conns {
+		n += uint64(s.Stats().BytesSent)
+	}
+	return n
+}
+
+// TestHundredNodes holds the convergence figures of the LAN profile, at 1 % loss and 1 ms.
+func TestHundredNodes(t *testing.T) {
+	n := 30
+	if os.Getenv("CLEAVE_SWEEP") != "" {
+		n = 100
+	}
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		c := newCloud(t, n, shape.Link{Delay: time.Millisecond, Loss: 0.01}, member.LAN())
+		defer c.close()
+		joined := time.Since(start)
+		conv := c.until(t, 5*time.Second, -1, func(g *member.Group) bool { return states(g, member.Alive) == n })
+		if total := joined + conv; total > 5*time.Second {
+			t.Errorf("converged after %v", total)
+		}
+		for i, g := range c.groups {
+			if err := g.Set("load", fmt.Appendf(nil, "%d", i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		records := c.until(t, 5*time.Second, -1, func(g *member.Group) bool { return len(g.Records("load")) == n })
+		sent := c.bytesSent()
+		time.Sleep(30 * time.Second)
+		quiet := float64(c.bytesSent()-sent) / 30 / float64(n)
+
+		dead := n / 2
+		_ = c.groups[dead].Close()
+		_ = c.mesh.Hosts[dead].Close()
+		detect := c.until(t, 5*time.Second, dead, func(g *member.Group) bool { return states(g, member.Failed) == 1 })
+		t.Logf("%d nodes: joined in %v, converged %v later; %d records everywhere in %v; a dead node known everywhere in %v; %.0f bytes per node and second when quiet",
+			n, joined.Round(time.Millisecond), conv, n, records, detect, quiet)
+	})
+}
+
+// TestNoFalseDeath watches a quiet mesh at 1 % loss.
+func TestNoFalseDeath(t *testing.T) {
+	n, span := 10, 3*time.Minute
+	if os.Getenv("CLEAVE_SWEEP") != "" {
+		n, span = 100, time.Hour
+	}
+	synctest.Test(t, func(t *testing.T) {
+		c := newCloud(t, n, shape.Link{Delay: time.Millisecond, Loss: 0.01}, member.LAN())
+		defer c.close()
+		c.until(t, 5*time.Second, -1, func(g *member.Group) bool { return states(g, member.Alive) == n })
+		for end := time.Now().Add(span); time.Now().Before(end); time.Sleep(time.Second) {
+			for _, g := range c.groups {
+				if states(g, member.Failed) != 0 {
+					t.Fatalf("a live node was declared dead: %v", g.Nodes())
+				}
+			}
+		}
+		t.Logf("%d nodes, %v of virtual time at 1 %% loss: no false death", n, span)
+	})
+}

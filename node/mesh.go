@@ -1,0 +1,161 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cleave-mesh/cleave/node/member"
+	"github.com/cleave-mesh/cleave/transport"
+	"github.com/cleave-mesh/cleave/transport/admit"
+	"github.com/cleave-mesh/cleave/transport/shape"
+)
+
+// joinTime bounds how long a node looks for the mesh that it belongs to when it starts; leaveTime how long it says goodbye.
+const (
+	joinTime  = 10 * time.Second
+	leaveTime = 500 * time.Millisecond
+)
+
+// keepAlive is the period of keep-alive packets between members.
+const keepAlive = 15 * time.Second
+
+// startMesh opens the socket, becomes a member, and begins to gossip.
+func (n *Node) startMesh(ctx context.Context) error {
+	id, err := transport.LoadIdentity(n.set.Data)
+	if err != nil {
+		return err
+	}
+	creds, err := admit.LoadCredentials(n.set.Data, time.Now())
+	if err != nil {
+		return err
+	}
+	authority, err := admit.LoadAuthority(n.set.Data)
+	if err != nil {
+		return err
+	}
+	if creds == nil && n.set.Join == "" { // nobody to join: this node founds a mesh
+		if creds, authority, err = n.found(id, authority); err != nil {
+			return err
+		}
+	}
+	cfg := transport.Config{
+		Identity: id, Credentials: creds, Listen: n.set.Listen, KeepAlive: keepAlive, Logger: n.log,
+	}
+	if n.set.topo != nil {
+		cfg.Shaper = shape.New(1)
+	}
+	if n.mesh, err = transport.Listen(ctx, cfg); err != nil {
+		return portError("--listen", n.set.Listen, err)
+	}
+	var seeds []transport.Seed
+	if creds == nil {
+		jctx, cancel := context.WithTimeout(ctx, joinTime)
+		defer cancel()
+		var seed transport.Seed
+		if creds, seed, err = n.mesh.Join(jctx, n.set.Join); err != nil {
+			return fmt.Errorf("%w: ask the mesh's authority for a new token (cleave token)", err)
+		}
+		if err := creds.Save(n.set.Data); err != nil {
+			return err
+		}
+		seeds = append(seeds, seed)
+	}
+	n.links = newLinks(n, cfg.Shaper)
+	n.peers = newDirectory(n)
+	for kind, handler := range map[transport.Kind]transport.Handler{
+		transport.KindTensor: n.handleTensor, kindSession: n.handleSession, kindInstall: n.handleInstall,
+		kindModel: n.handleModel, kindProfile: n.handleProfile, kindNames: n.handleNames,
+	} {
+		n.mesh.Handle(kind, handler)
+	}
+	if n.peers.group, err = member.Start(member.Config{Host: n.mesh, Name: n.set.Name, Logger: n.log}); err != nil {
+		return err
+	}
+	if authority != nil {
+		n.authority = authority
+		n.mesh.ServeJoins(authority, func() {
+			if err := authority.SaveAuthority(n.set.Data); err != nil {
+				n.log.Error("use of a token not stored", "err", err)
+			}
+		})
+	}
+	n.peers.publish()
+	seeds = append(seeds, n.peers.remembered()...)
+	if len(seeds) > 0 {
+		jctx, cancel := context.WithTimeout(ctx, joinTime)
+		defer cancel()
+		if err := n.peers.group.Join(jctx, seeds...); err != nil {
+			if !errors.Is(err, member.ErrNoSeed) {
+				return err
+			}
+			n.log.Warn("no member of the mesh answers yet: this node goes on alone and keeps listening", "err", err)
+		}
+	}
+	n.peers.refresh()
+	n.beside(n.peers.watch)
+	n.beside(n.watchPaths)
+	return nil
+}
+
+// found makes a mesh with this node as its authority and first member.
+func (n *Node) found(id *transport.Identity, authority *admit.Issuer) (*admit.Credentials, *admit.Issuer, error) {
+	var err error
+	if authority == nil {
+		if authority, err = admit.NewAuthority(); err != nil {
+			return nil, nil, err
+		}
+		if err := authority.SaveAuthority(n.set.Data); err != nil {
+			return nil, nil, err
+		}
+	}
+	chain, err := authority.Issue(id.Public(), admit.Authority, time.Now(), 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	creds, err := admit.NewCredentials(authority.Public(), chain, id.Public(), time.Now())
+	if err != nil {
+		return nil, nil, err
+	}
+	n.log.Info("founded a mesh", "mesh", authority.Mesh())
+	return creds, authority, creds.Save(n.set.Data)
+}
+
+// leave says goodbye to the mesh.
+func (n *Node) leave() {
+	if n.peers == nil || n.peers.group == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
+	defer cancel()
+	if err := n.peers.group.Leave(ctx); err != nil {
+		n.log.Debug("left without a goodbye", "err", err)
+	}
+}
+
+// watchPaths turns what transport sees of peers into events of requests and changes of paths.
+func (n *Node) watchPaths(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case e, ok := <-n.mesh.PeerEvents():
+			if !ok {
+				return
+			}
+			switch e.Kind {
+			case transport.PeerStalled:
+				n.log.Warn("peer does not answer", "peer", n.nodeName(e.Peer), "silence", e.Silence)
+				n.peers.suspect(e.Peer, true)
+			case transport.PeerLost:
+				n.peers.suspect(e.Peer, true)
+			case transport.PeerRecovered, transport.PeerConnected:
+				n.peers.suspect(e.Peer, false)
+				n.links.apply()
+			case transport.PeerChanged:
+				n.plansStale.Store(true)
+			}
+		}
+	}
+}

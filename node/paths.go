@@ -1,0 +1,148 @@
+package node
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"github.com/cleave-mesh/cleave/node/client"
+	"github.com/cleave-mesh/cleave/planner"
+	"github.com/cleave-mesh/cleave/transport"
+)
+
+const (
+	// probeTime bounds one probe of a path.
+	probeTime = 10 * time.Second
+	// staleAfter is the age at which a path in use is probed again.
+	staleAfter = 30 * time.Second
+	// defaultGoodput is assumed of a path that was never measured, in bytes per second: 10 Mbps.
+	defaultGoodput = 10e6 / 8
+	// streamOverhead is what a transfer costs beyond delay and bytes on a warm connection.
+	streamOverhead = 300e-6
+)
+
+// probe measures the path to a peer.
+func (n *Node) probe(ctx context.Context, id transport.PeerID) {
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	if _, err := n.mesh.Probe(ctx, id); err != nil {
+		n.log.Debug("path not measured", "to", n.nodeName(id), "err", err)
+	}
+	n.publishPaths()
+}
+
+// settleTime is how long the other end may take to emulate its direction of a link as well.
+const settleTime = time.Second
+
+// measureAnew forgets what was measured of a path before its link was emulated, and measures it: at once, and when the other end
+// has surely done the same.
+func (n *Node) measureAnew(ctx context.Context, id transport.PeerID) {
+	n.mesh.Remeasure(id)
+	n.probe(ctx, id)
+	timer := time.NewTimer(settleTime)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+		return
+	}
+	n.mesh.Remeasure(id)
+	n.probe(ctx, id)
+}
+
+// publishPaths spreads what this node measured of its paths. Figures are rounded, so that noise spreads nothing.
+func (n *Node) publishPaths() {
+	records := []pathRecord{}
+	for _, st := range n.mesh.Paths() {
+		if !st.Connected {
+			continue
+		}
+		r := pathRecord{
+			To: st.Peer, RTT: round(rttOf(st)), Jitter: st.Jitter.Round(100 * time.Microsecond), Goodput: roundTo(st.Goodput, 0.01), Spread: roundTo(st.Spread, 0.1),
+			Loss: roundTo(st.Loss, 0.1), Confidence: roundTo(st.Confidence, 0.1), Link: n.links.to(n.nodeName(st.Peer)),
+		}
+		if st.Goodput > 0 {
+			r.Measured = time.Now().Add(-st.Age).Round(time.Second).UnixNano()
+		}
+		records = append(records, r)
+	}
+	n.peers.set(keyPaths, records)
+}
+
+// rttOf is the round-trip time without the queueing of what is sent just now.
+func rttOf(st transport.PathState) time.Duration {
+	if st.MinRTT > 0 {
+		return st.MinRTT
+	}
+	return st.RTT
+}
+
+func round(d time.Duration) time.Duration {
+	return d.Round(max(d/50, 10*time.Microsecond))
+}
+
+// roundTo keeps about as many digits as the relative step leaves.
+func roundTo(v, step float64) float64 {
+	if v == 0 {
+		return 0
+	}
+	unit := math.Pow(10, math.Floor(math.Log10(math.Abs(v)*step*2)))
+	return math.Round(v/unit) * unit
+}
+
+// paths are the ways between nodes as planners take them. What was never measured is guessed, so that a new node is tried.
+func (d *directory) paths(ids []transport.PeerID) [][]planner.Path {
+	out := make([][]planner.Path, len(ids))
+	self := d.n.mesh.ID()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for a, from := range ids {
+		out[a] = make([]planner.Path, len(ids))
+		for b, to := range ids {
+			if a == b {
+				continue
+			}
+			path := planner.Path{Goodput: defaultGoodput, Overhead: streamOverhead}
+			if st, ok := d.n.mesh.Path(to); from == self && ok {
+				path.RTT, path.Jitter, path.Spread = rttOf(st), st.Jitter, st.Spread
+				if st.Goodput > 0 {
+					path.Goodput = st.Goodput
+				}
+			} else if p := d.peers[from]; p != nil {
+				if r, ok := p.paths[to]; ok {
+					path.RTT, path.Jitter, path.Spread = r.RTT, r.Jitter, r.Spread
+					if r.Goodput > 0 {
+						path.Goodput = r.Goodput
+					}
+				}
+			}
+			out[a][b] = path
+		}
+	}
+	return out
+}
+
+// pathDocuments lists every known way for the HTTP interface.
+func (d *directory) pathDocuments() []client.Path {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	out := []client.Path{}
+	now := time.Now()
+	for _, p := range d.peers {
+		for to, r := range p.paths {
+			other, ok := d.peers[to]
+			if !ok {
+				continue
+			}
+			doc := client.Path{
+				From: p.info.Name, To: other.info.Name, RTTMS: ms(r.RTT), Mbps: r.Goodput * 8 / 1e6, Loss: r.Loss,
+				Confidence: r.Confidence, Configured: r.Link,
+			}
+			if r.Measured > 0 {
+				doc.AgeMS = max(0, ms(now.Sub(time.Unix(0, r.Measured))))
+			}
+			out = append(out, doc)
+		}
+	}
+	return out
+}

@@ -1,0 +1,472 @@
+package node
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cleave-mesh/cleave/codec"
+	"github.com/cleave-mesh/cleave/node/client"
+	"github.com/cleave-mesh/cleave/node/placement"
+	"github.com/cleave-mesh/cleave/node/session"
+	"github.com/cleave-mesh/cleave/node/store"
+	"github.com/cleave-mesh/cleave/planner"
+	"github.com/cleave-mesh/cleave/split"
+)
+
+const (
+	// planTime is how long a planner may take for a first plan, restTime for the rest of a request that is under way.
+	planTime = 5 * time.Second
+	restTime = 500 * time.Millisecond
+	// maxPlans is how many plans a node keeps.
+	maxPlans = 256
+)
+
+// ErrPlan is wrapped by every error about a plan request that cannot be met.
+var ErrPlan = errors.New("no plan")
+
+// livePlan is a plan together with what it was made from.
+type livePlan struct {
+	id        string // content address, hex
+	request   client.PlanRequest
+	model     store.Name
+	strategy  string
+	planner   string
+	frame     *frameHere
+	problem   *planner.Problem
+	plan      *planner.Plan
+	installMu sync.Mutex
+	installed bool // guarded by installMu
+}
+
+// planTable holds plans by id and the current one of each request. It is safe for concurrent use.
+type planTable struct {
+	slots chan struct{} // one for each request that may be under way
+
+	mu      sync.Mutex
+	byID    map[string]*livePlan // guarded by mu
+	order   []string             // guarded by mu; of byID, oldest first
+	current map[string]current   // guarded by mu; by request
+}
+
+// current is the plan in force for a request, and the state of the mesh it was made in.
+type current struct {
+	plan  *livePlan
+	epoch uint64
+}
+
+func newPlanTable(slots int) *planTable {
+	return &planTable{slots: make(chan struct{}, slots), byID: map[string]*livePlan{}, current: map[string]current{}}
+}
+
+func (t *planTable) get(id string) *livePlan {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.byID[id]
+}
+
+func (t *planTable) inForce(key string, epoch uint64) *livePlan {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if c, ok := t.current[key]; ok && c.epoch == epoch {
+		return c.plan
+	}
+	return nil
+}
+
+// put keeps a plan, as the one in force for key when key is not "". It gives back the plan that is kept for its id.
+func (t *planTable) put(key string, epoch uint64, lp *livePlan) *livePlan {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if old, ok := t.byID[lp.id]; ok {
+		// Equal plans are one; the newer prediction counts.
+		old.installMu.Lock()
+		lp.installed = old.installed
+		old.installMu.Unlock()
+	} else if t.order = append(t.order, lp.id); len(t.order) > maxPlans {
+		delete(t.byID, t.order[0])
+		t.order = t.order[1:]
+	}
+	t.byID[lp.id] = lp
+	if key != "" {
+		t.current[key] = current{lp, epoch}
+	}
+	return lp
+}
+
+func (t *planTable) list() []*livePlan {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var out []*livePlan
+	for _, id := range t.order {
+		out = append(out, t.byID[id])
+	}
+	return out
+}
+
+// inUse is every request that has a plan in force.
+func (t *planTable) inUse() map[string]current {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	out := make(map[string]current, len(t.current))
+	for k, c := range t.current {
+		out[k] = c
+	}
+	return out
+}
+
+func (t *planTable) drop(model store.Digest) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for k, c := range t.current {
+		if c.plan.model.Digest == model {
+			delete(t.current, k)
+		}
+	}
+}
+
+// requestKey identifies a plan request. Its fields are in a fixed order, and maps are sorted by the encoder.
+func requestKey(r client.PlanRequest) string {
+	r.Install = false
+	b, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Sprint(r)
+	}
+	return string(b)
+}
+
+// planFor is the plan in force for a request: the one made in this state of the mesh, or a new one.
+func (n *Node) planFor(ctx context.Context, r client.PlanRequest) (*livePlan, error) {
+	if r.Strategy == "" {
+		r.Strategy = client.Best
+	}
+	epoch := n.peers.epoch()
+	key := requestKey(r)
+	lp := n.plans.inForce(key, epoch)
+	if lp == nil {
+		made, err := n.makePlan(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		lp = n.plans.put(key, epoch, made)
+	}
+	if r.Install {
+		if err := n.ensureInstalled(ctx, lp); err != nil {
+			return nil, err
+		}
+	}
+	return lp, nil
+}
+
+// ensureInstalled makes the plan ready at every participant, once.
+func (n *Node) ensureInstalled(ctx context.Context, lp *livePlan) error {
+	lp.installMu.Lock()
+	defer lp.installMu.Unlock()
+	if lp.installed {
+		return nil
+	}
+	if err := n.install(ctx, lp.frame, lp.plan, false); err != nil {
+		return err
+	}
+	lp.installed = true
+	return nil
+}
+
+// makePlan solves a plan request in the present state of the mesh.
+func (n *Node) makePlan(ctx context.Context, r client.PlanRequest) (*livePlan, error) {
+	name, err := n.names.Lookup(r.Model)
+	if err != nil {
+		return nil, err
+	}
+	if err := n.fetch(ctx, name.Digest); err != nil {
+		return nil, err
+	}
+	c, err := n.graphs.get(ctx, name.Digest, r.Shapes)
+	if err != nil {
+		return nil, err
+	}
+	if p := n.profiles.get(c.digest); p == nil {
+		if err := n.ensureProfile(ctx, name.Digest, r.Shapes); err != nil {
+			return nil, err
+		}
+	}
+	q, err := n.question(name, c, r)
+	if err != nil {
+		return nil, err
+	}
+	solver, err := n.strategy(q, &r)
+	if err != nil {
+		return nil, err
+	}
+	problem, fr, err := q.Problem()
+	if err != nil {
+		return nil, err
+	}
+	fr.Model, fr.Graph, fr.Shapes = string(name.Digest), c.digest, c.shapes
+	var via []planner.NodeID
+	for _, name := range r.Via {
+		at := q.Machine(name)
+		if at < 0 {
+			return nil, fmt.Errorf("%w: no node %q answers in the mesh", ErrPlan, name)
+		}
+		via = append(via, planner.NodeID(at))
+	}
+	sctx, cancel := context.WithTimeout(ctx, planTime)
+	defer cancel()
+	plan, err := solve(sctx, solver, problem, via)
+	if err != nil {
+		return nil, fmt.Errorf("%w for model %s, strategy %s: %w", ErrPlan, name.Name, r.Strategy, err)
+	}
+	b, id, err := fr.Encode()
+	if err != nil {
+		return nil, err
+	}
+	frame := n.frames.add(&frameHere{id: id, bytes: b, frame: fr, self: fr.Node(n.mesh.ID()), c: c, n: n})
+	return &livePlan{
+		id: planID(frame.id, plan), request: r, model: name, strategy: r.Strategy, planner: solver.Name(),
+		frame: frame, problem: problem, plan: plan,
+	}, nil
+}
+
+// planID is a plan's content address: its frame, stages and transfers, without predictions.
+func planID(frame placement.ID, p *planner.Plan) string {
+	h := sha256.New()
+	h.Write(frame[:])
+	for _, s := range p.Stages {
+		fmt.Fprintf(h, "stage %d %v\n", s.Node, s.Pieces)
+	}
+	for _, t := range p.Transfers {
+		fmt.Fprintf(h, "transfer %d %d %d %d\n", t.Value, t.From, t.To, t.Coding)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// question gathers what is known now. Machine 0 is this node.
+func (n *Node) question(name store.Name, c *canonical, r client.PlanRequest) (*placement.Question, error) {
+	objective := planner.Objective(r.Objective)
+	switch objective {
+	case "":
+		objective = planner.Latency
+	case planner.Latency, planner.Throughput, planner.Energy, planner.Price:
+	default:
+		return nil, fmt.Errorf("%w: unknown objective %q: use latency, throughput, energy or price", ErrPlan, r.Objective)
+	}
+	q := &placement.Question{
+		Model: name.Name, Graph: c.graph, Objective: objective, InputsStay: r.Strategy == client.BestInputsStay,
+		Limits: planner.Limits{Stages: r.MaxStages, Loss: r.MaxLoss},
+	}
+	if q.Limits.Loss == 0 {
+		q.Limits.Loss = max(n.set.MaxLoss, 0)
+	}
+	lossless := r.Lossless || n.set.MaxLoss < 0
+	q.Machines, q.Paths = n.peers.machines(c.digest)
+	codings := n.codings(c)
+	q.Codings = func(v split.ValueID) []planner.Coding {
+		var out []planner.Coding
+		for _, k := range n.sizes.correct(c.digest, v, codings[v]) {
+			exact := lossless || slices.Contains(c.graph.Outputs, v) // the answer itself is never approximated on its way
+			if s, err := codec.Parse(k.Codec); err != nil || exact && !s.Lossless() {
+				continue
+			}
+			out = append(out, k)
+		}
+		return out
+	}
+	return q, nil
+}
+
+// codings is what codecs make of each value of a graph. A value that was not tried travels raw.
+func (n *Node) codings(c *canonical) map[split.ValueID][]planner.Coding {
+	out := map[split.ValueID][]planner.Coding{}
+	p := n.profiles.get(c.digest)
+	for i := range c.graph.Values {
+		v := split.ValueID(i)
+		if !placement.Travels(&c.graph.Values[i]) {
+			continue
+		}
+		if p != nil && len(p.Codings[v]) > 0 {
+			out[v] = p.Codings[v]
+			continue
+		}
+		out[v] = []planner.Coding{{Codec: "raw", Bytes: c.graph.Values[i].Bytes() + rawOverhead}}
+	}
+	return out
+}
+
+// rawOverhead is about what a frame of codec raw adds to a tensor's bytes.
+const rawOverhead = 64
+
+// strategy chooses the planner for a request and narrows the question where the strategy fixes something.
+func (n *Node) strategy(q *placement.Question, r *client.PlanRequest) (planner.Planner, error) {
+	name := r.Planner
+	all := q.Codings
+	only := func(keep func(codec string) bool) {
+		inputs := q.Graph.Inputs
+		q.Codings = func(v split.ValueID) []planner.Coding {
+			if !slices.Contains(inputs, v) {
+				return all(v)
+			}
+			var out []planner.Coding
+			for _, c := range all(v) {
+				if keep(c.Codec) {
+					out = append(out, c)
+				}
+			}
+			return out
+		}
+	}
+	switch r.Strategy {
+	case client.Best, client.BestInputsStay:
+	case client.DeviceOnly:
+		name = "device-only"
+	case client.CloudOnlyRaw:
+		name = "cloud-only"
+		only(func(c string) bool { return c == "raw" })
+	case client.CloudOnlyJPEG:
+		name = "cloud-only-jpeg"
+		q.Limits.Loss = 0 // the baseline is what it is; its loss is reported
+		jpeg := false
+		for _, v := range q.Graph.Inputs {
+			for _, c := range all(v) {
+				jpeg = jpeg || strings.HasPrefix(c.Codec, "jpeg")
+			}
+		}
+		if !jpeg {
+			return nil, fmt.Errorf("%w: model %s has no picture input: push it with --image to say how its input maps to pixels", ErrPlan, r.Model)
+		}
+		only(func(c string) bool { return strings.HasPrefix(c, "jpeg") })
+	default:
+		return nil, fmt.Errorf("%w: unknown strategy %q: use one of %s", ErrPlan, r.Strategy, strings.Join(client.Strategies(), ", "))
+	}
+	p, err := planner.Lookup(name)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrPlan, err)
+	}
+	return p, nil
+}
+
+// viaTries is how many places are tried for the pieces that a request wants on certain nodes.
+const viaTries = 8
+
+// solve finds a plan in which each node of via runs at least one piece: pieces spread over the model are pinned there, at
+// several offsets, and the best plan counts.
+func solve(ctx context.Context, solver planner.Planner, p *planner.Problem, via []planner.NodeID) (*planner.Plan, error) {
+	if len(via) == 0 || len(p.Pieces) == 0 {
+		return solver.Plan(ctx, p)
+	}
+	var best *planner.Plan
+	var failure error
+	for try := range viaTries {
+		pinned := *p
+		pinned.Pieces = slices.Clone(p.Pieces)
+		for i, node := range via {
+			at := (2*(i*viaTries+try) + 1) * len(p.Pieces) / (2 * viaTries * len(via))
+			pinned.Pieces[min(at, len(p.Pieces)-1)].Pin = []planner.NodeID{node}
+		}
+		plan, err := solver.Plan(ctx, &pinned)
+		if err != nil {
+			failure = err
+			continue
+		}
+		if best == nil || plan.Cost.Latency < best.Cost.Latency {
+			best = plan
+		}
+	}
+	if best == nil {
+		return nil, failure
+	}
+	return best, nil
+}
+
+// planRest plans what remains of a request whose plan broke, and makes it ready. It gives the plan in the ids of the request's
+// problem, and the new plan's id.
+func (n *Node) planRest(ctx context.Context, lp *livePlan, e session.Replan) (*planner.Plan, string, error) {
+	rest := session.Resume(n.presentPaths(lp), e)
+	solver, err := planner.Lookup("")
+	if err != nil {
+		return nil, "", err
+	}
+	sctx, cancel := context.WithTimeout(ctx, restTime)
+	defer cancel()
+	plan, err := solver.Plan(sctx, rest.Problem)
+	if err != nil {
+		return nil, "", err
+	}
+	up := rest.Lift(plan)
+	if err := n.install(ctx, lp.frame, up, true); err != nil {
+		return nil, "", err
+	}
+	return up, planID(lp.frame.id, up), nil
+}
+
+// presentPaths is the plan's problem with the paths as they are now.
+func (n *Node) presentPaths(lp *livePlan) *planner.Problem {
+	p := *lp.problem
+	p.Paths = n.peers.paths(lp.frame.frame.Nodes)
+	return &p
+}
+
+// document is the plan as the HTTP interface shows it.
+func (lp *livePlan) document() client.Plan {
+	g := lp.frame.c.graph
+	name := func(id planner.NodeID) string { return lp.problem.Nodes[id].Name }
+	d := client.Plan{
+		ID: lp.id, Model: lp.model.Name, Digest: string(lp.model.Digest), Strategy: lp.strategy,
+		Objective: string(lp.problem.Objective), Planner: lp.planner, Entry: name(lp.frame.self),
+		PredictedMS: ms(lp.plan.Cost.Latency), Bytes: lp.plan.Cost.Bytes, Loss: lp.plan.Cost.Loss, Lossless: true,
+		Stages: []client.Stage{}, Transfers: []client.Transfer{},
+		Proof: client.Proof{
+			Solver: lp.plan.Proof.Solver, Bound: finite(lp.plan.Proof.Bound), Gap: finite(lp.plan.Proof.Gap), Optimal: lp.plan.Proof.Optimal,
+			ElapsedMS: ms(lp.plan.Proof.Elapsed), Explored: lp.plan.Proof.Explored,
+		},
+	}
+	for _, s := range lp.plan.Stages {
+		first, last := s.Pieces[0], s.Pieces[len(s.Pieces)-1]
+		d.Stages = append(d.Stages, client.Stage{
+			Node: name(s.Node), Backend: lp.frame.frame.Backends[s.Node], Groups: len(s.Pieces),
+			First: lp.problem.Pieces[first].Name, Last: lp.problem.Pieces[last].Name, StartMS: ms(s.Start), EndMS: ms(s.End),
+		})
+	}
+	for _, t := range lp.plan.Transfers {
+		v := &g.Values[lp.frame.frame.Values[t.Value]]
+		c := lp.problem.Values[t.Value].Codings[t.Coding]
+		spec, err := codec.Parse(c.Codec)
+		d.Lossless = d.Lossless && err == nil && spec.Lossless()
+		d.Transfers = append(d.Transfers, client.Transfer{
+			Value: v.Name, From: name(t.From), To: name(t.To), DType: v.DType.String(), Shape: append([]int{}, v.Shape...),
+			Codec: c.Codec, Bytes: c.Bytes, StartMS: ms(t.Start), EndMS: ms(t.End),
+		})
+	}
+	lp.installMu.Lock()
+	d.Installed = lp.installed
+	lp.installMu.Unlock()
+	return d
+}
+
+func finite(f float64) float64 {
+	if math.IsInf(f, 0) || math.IsNaN(f) {
+		return 0
+	}
+	return f
+}
+
+// present is what a plan would take in the present state of the paths; 0 when that cannot be said.
+func (n *Node) present(lp *livePlan) time.Duration {
+	codings := planner.Codings{}
+	for _, t := range lp.plan.Transfers {
+		codings[planner.Hop{Value: t.Value, To: t.To}] = t.Coding
+	}
+	again, err := planner.Evaluate(n.presentPaths(lp), lp.plan.Place, codings)
+	if err != nil {
+		return 0
+	}
+	return again.Cost.Latency
+}

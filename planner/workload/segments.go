@@ -1,0 +1,217 @@
+package workload
+
+import "math"
+
+// reach holds ancestors and descendants of every block, itself included.
+type reach struct{ up, down []set }
+
+func (g *graph) reach() *reach {
+	n := len(g.blocks)
+	r := &reach{make([]set, n), make([]set, n)}
+	for b := range n {
+		r.up[b] = newSet(n)
+		r.up[b].add(b)
+		for _, p := range g.blocks[b].preds {
+			r.up[b].or(r.up[p])
+		}
+	}
+	for b := n - 1; b >= 0; b-- {
+		r.down[b] = newSet(n)
+		r.down[b].add(b)
+		for _, s := range g.blocks[b].succs {
+			r.down[b].or(r.down[s])
+		}
+	}
+	return r
+}
+
+func (s set) or(o set) {
+	for k := range s {
+		s[k] |= o[k]
+	}
+}
+
+func (s set) meets(o set) bool {
+	for k := range s {
+		if s[k]&o[k] != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// pathBound is the largest bound over some long paths, and the path that gives it.
+func (g *graph) pathBound(r *reach) (float64, []int) {
+	best, path := 0.0, []int{}
+	for _, weight := range []func(*block) float64{
+		least,
+		func(b *block) float64 { return b.cpu },
+		func(b *block) float64 { return least(b) + b.sendCost() },
+		func(*block) float64 { return 1 },
+		func(b *block) float64 { return b.size },
+	} {
+		p := g.longest(weight)
+		if after := g.segments(p, r); after[0][g.w.Accelerators] > best {
+			best, path = after[0][g.w.Accelerators], p
+		}
+	}
+	return best, path
+}
+
+func least(b *block) float64 { return min(b.cpu, b.accelerator) }
+
+func (b *block) sendCost() float64 {
+	sum := 0.0
+	for _, s := range b.sends {
+		sum += s.cost
+	}
+	return sum
+}
+
+// longest is the path with the largest sum of weights.
+func (g *graph) longest(weight func(*block) float64) []int {
+	n := len(g.blocks)
+	far, next := make([]float64, n), make([]int, n)
+	first := -1
+	for b := n - 1; b >= 0; b-- {
+		next[b] = -1
+		for _, s := range g.blocks[b].succs {
+			if next[b] < 0 || far[s] > far[next[b]] {
+				next[b] = s
+			}
+		}
+		far[b] = weight(&g.blocks[b])
+		if next[b] >= 0 {
+			far[b] += far[next[b]]
+		}
+		if first < 0 || far[b] > far[first] {
+			first = b
+		}
+	}
+	var path []int
+	for b := first; b >= 0; b = next[b] {
+		path = append(path, b)
+	}
+	return path
+}
+
+// segments is a lower bound on the time from the start of each block of a path to the end, per number of accelerators left: the
+// cheapest division of the rest of the path into blocks on CPUs and segments on accelerators, where a segment is charged for all
+// that its accelerator must hold and move.
+func (g *graph) segments(path []int, r *reach) [][]float64 {
+	n, k := len(path), g.w.Accelerators
+	value := make([][]float64, n+1)
+	for i := range value {
+		value[i] = make([]float64, k+1)
+		for left := range value[i] {
+			value[i][left] = math.Inf(1)
+			if i == n {
+				value[i][left] = 0
+			}
+		}
+	}
+	for i := n - 1; i >= 0; i-- {
+		if g.w.CPUs > 0 {
+			for left, v := range value[i+1] {
+				value[i][left] = v + g.onCPUs(path[i])
+			}
+		}
+		for j := i; j < n; j++ {
+			t, fits := g.segment(path, i, j, r)
+			if !fits {
+				continue
+			}
+			for left := 1; left <= k; left++ {
+				value[i][left] = min(value[i][left], t+value[j+1][left-1])
+			}
+		}
+	}
+	return value
+}
+
+// onCPUs is the least time of a block on CPUs from start to end of the path through it: its own when it is one op.
+func (g *graph) onCPUs(b int) float64 {
+	if len(g.blocks[b].ops) == 1 {
+		return g.blocks[b].cpu
+	}
+	return g.through(b)
+}
+
+// through is the least time, on CPUs, from any op of a block that hears of another block to any that sends to another block.
+func (g *graph) through(b int) float64 {
+	far := map[int]float64{}
+	least := math.Inf(1)
+	sends, hears := map[int]bool{}, map[int]bool{}
+	for _, s := range g.blocks[b].sends {
+		sends[s.op] = true
+	}
+	for _, u := range g.blocks[b].hears {
+		for _, k := range g.w.Ops[u].Succs {
+			hears[k] = hears[k] || g.of[k] == b
+		}
+	}
+	for _, k := range g.blocks[b].ops {
+		at := math.Inf(1)
+		if hears[k] || len(hears) == 0 {
+			at = 0
+		}
+		for _, p := range g.w.Ops[k].Preds {
+			if t, ok := far[p]; ok {
+				at = min(at, t)
+			}
+		}
+		far[k] = at + g.w.Ops[k].CPU
+		if sends[k] || len(sends) == 0 {
+			least = min(least, far[k])
+		}
+	}
+	if math.IsInf(least, 1) {
+		return 0
+	}
+	return least
+}
+
+// segment is the least time of an accelerator's call that meets the path in blocks i to j, and whether there can be one.
+func (g *graph) segment(path []int, i, j int, r *reach) (float64, bool) {
+	n := len(g.blocks)
+	before, after := newSet(n), newSet(n)
+	if i > 0 {
+		before = r.up[path[i-1]]
+	}
+	if j+1 < len(path) {
+		after = r.down[path[j+1]]
+	}
+	// The hull of a path's segment: everything between its ends.
+	hull := newSet(n)
+	for x := range hull {
+		hull[x] = r.down[path[i]][x] & r.up[path[j]][x]
+	}
+	if hull.meets(before) || hull.meets(after) {
+		return 0, false
+	}
+	t, size := 0.0, 0.0
+	hull.each(func(b int) {
+		x := &g.blocks[b]
+		t += x.accelerator
+		size += x.size
+		for _, s := range x.sends {
+			for _, to := range s.to {
+				if after.has(to) {
+					t += s.cost
+					break
+				}
+			}
+		}
+	})
+	before.each(func(b int) {
+		for _, s := range g.blocks[b].sends {
+			for _, to := range s.to {
+				if hull.has(to) {
+					t += s.cost
+					break
+				}
+			}
+		}
+	})
+	return t, size <= g.w.Memory && !math.IsInf(t, 1)
+}

@@ -1,0 +1,88 @@
+package transport_test
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cleave-mesh/cleave/transport"
+	"github.com/cleave-mesh/cleave/transport/shape"
+	"github.com/cleave-mesh/cleave/transport/transporttest"
+)
+
+// sweep tells whether the whole table of docs/performance.md is asked for (scripts/bench-transport.sh), or one cell of it.
+func sweep() bool { return os.Getenv("CLEAVE_SWEEP") != "" }
+
+// goodput sends 8 MiB tensors, two at a time, for about span of virtual time, and returns bits per second of payload.
+func goodput(t *testing.T, from, to *transport.Host, span time.Duration) float64 {
+	t.Helper()
+	start := time.Now()
+	var sent atomic.Int64
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for time.Since(start) < span {
+				if err := from.Send(context.Background(), to.ID(), transport.Header{Size: tensorBytes}, writeN(tensorBytes)); err != nil {
+					t.Error(err)
+					return
+				}
+				sent.Add(tensorBytes)
+			}
+		}()
+	}
+	wg.Wait()
+	return float64(sent.Load()) * 8 / time.Since(start).Seconds()
+}
+
+// TestGoodput holds what QUIC reaches on a shaped path, in virtual time: a queue of one bandwidth-delay product, warm.
+func TestGoodput(t *testing.T) {
+	type path struct {
+		mbps float64
+		rtt  time.Duration
+		loss float64
+	}
+	paths := []path{{100, 20 * time.Millisecond, 0}}
+	if sweep() {
+		paths = nil
+		for _, loss := range []float64{0, 0.001, 0.01} {
+			for _, mbps := range []float64{10, 100, 500} {
+				for _, rtt := range []time.Duration{2, 20, 100} {
+					paths = append(paths, path{mbps, rtt * time.Millisecond, loss})
+				}
+			}
+		}
+	}
+	for _, p := range paths {
+		t.Run(fmt.Sprintf("%gMbps/%v/loss=%g%%", p.mbps, p.rtt, 100*p.loss), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := shape.Link{Rate: p.mbps * 1e6, Delay: p.rtt / 2, Loss: p.loss, Queue: int(p.mbps * 1e6 / 8 * p.rtt.Seconds())}
+				m, _, shapers := transporttest.NewVirtual(t, 2, l, 1)
+				defer m.Close()
+				a, b := m.Hosts[0], m.Hosts[1]
+				b.Handle(transport.KindTensor, discard)
+				cold := time.Now()
+				if err := a.Send(t.Context(), b.ID(), transport.Header{}, writeN(1<<20)); err != nil {
+					t.Fatal(err)
+				}
+				coldTime := time.Since(cold)
+				goodput(t, a, b, 5*time.Second)
+				rate := goodput(t, a, b, 10*time.Second)
+				_, st := shapers[0].Link(netip.MustParseAddrPort(b.Addrs()[0]))
+				ps, _ := a.Path(b.ID())
+				t.Logf("%5g Mbps %6v loss %4.1f%%: %5.1f%% of the rate; 1 MiB cold %v; estimate %5.1f%% of the rate, rtt %v, loss %.2f%%; %d overflowed",
+					p.mbps, p.rtt, 100*p.loss, rate/p.mbps/1e4, coldTime.Round(time.Millisecond), ps.Goodput*8/p.mbps/1e4, ps.MinRTT, 100*ps.Loss, st.Overflow)
+				if p.loss == 0 && rate < 0.90*p.mbps*1e6 {
+					t.Errorf("goodput %.1f Mbps of %g", rate/1e6, p.mbps)
+				}
+			})
+		})
+	}
+}
