@@ -187,6 +187,26 @@ func (c *canonicalizer) replace(old, by ValueID) bool {
 	return true
 }
 
+// rewire makes input i of op id read v.
+func (c *canonicalizer) rewire(id OpID, i int, v ValueID) {
+	o := &c.g.Ops[id]
+	old := o.Inputs[i]
+	o.Inputs[i] = v
+	for r := range o.reads() {
+		if r == old {
+			old = None
+		}
+	}
+	if old != None {
+		from := &c.g.Values[old]
+		from.Consumers = slices.DeleteFunc(slices.Clone(from.Consumers), func(x OpID) bool { return x == id })
+	}
+	if to := &c.g.Values[v]; !slices.Contains(to.Consumers, id) {
+		to.Consumers = append(to.Consumers, id)
+		slices.Sort(to.Consumers)
+	}
+}
+
 // takeName makes by the graph's output in the place and under the name of old. That needs a value that an op computes and
 // that is no output itself.
 func (c *canonicalizer) takeName(old, by ValueID) bool {

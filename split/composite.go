@@ -11,7 +11,7 @@ import (
 func (b *grouping) findComposites() {
 	for i := range b.g.Ops {
 		for _, match := range []func(*grouping, OpID) *unit{
-			matchNorm, matchGeluErf, matchGeluTanh, matchHardSwish, matchSilu, matchAttention,
+			matchNorm, matchAffineNorm, matchGeluErf, matchGeluTanh, matchHardSwish, matchSilu, matchAttention,
 		} {
 			u := match(b, OpID(i))
 			if u == nil || !b.closed(u) {
