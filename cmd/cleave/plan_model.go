@@ -129,7 +129,7 @@ func measureModel(ctx context.Context, progress io.Writer, path, image string) (
 	}
 	for _, t := range timings {
 		q.Machines[0].Profiles = append(q.Machines[0].Profiles, placement.Profile{
-			Backend: t.Backend, Version: t.Version, Groups: t.Groups, Total: t.Total, Overhead: t.Overhead,
+			Backend: t.Backend, Version: t.Version, Groups: t.Groups, Total: t.Total, Border: t.Border,
 		})
 	}
 	p, _, err := q.Problem()
