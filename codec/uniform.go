@@ -49,6 +49,9 @@ type foldState struct {
 	foldQuant
 	bound   float32
 	table   *Table
+	channel int // element i has channel i/inner%channel, where the table has factors
+	inner   int
+	scaledX []float32
 	exact   []bool
 	values  [256]float32
 	symbols []byte
@@ -124,12 +127,21 @@ func (c uniformCodec) prepare(w *work, p params) error {
 			return err
 		}
 		f.foldQuant = f.table.quant
+		if err := f.channels(w.shape); err != nil {
+			return err
+		}
 	}
 	least := peak / simd.MaxFold
+	if f.scaled() {
+		least = f.reach(w) / simd.MaxFold
+	}
 	if err := c.choose(w, p, rms, least); err != nil {
 		return err
 	}
 	f.bound = f.foldQuant.bound(peak)
+	if f.table != nil {
+		f.bound *= max(f.table.largest(), 1)
+	}
 	w.params = append(w.params, flag(f.table != nil))
 	w.params = f.foldQuant.append(appendFloat(w.params, f.bound))
 	if f.table != nil {
@@ -252,6 +264,9 @@ func (uniformCodec) parse(w *work) error {
 			return err
 		}
 		f.table = t
+		if err := f.channels(w.shape); err != nil {
+			return err
+		}
 	}
 	if flags > 1 || r.bad || r.at != len(w.params) {
 		return errParams
@@ -270,7 +285,7 @@ func (uniformCodec) appendChunk(dst []byte, w *work, lo, hi int) ([]byte, error)
 	}
 	n := hi - lo
 	f.symbols = sized(f.symbols, rans.Padded(n))
-	f.fold(f.symbols[:n], w.floats(lo, hi))
+	f.foldChannels(f.symbols[:n], w.floats(lo, hi), lo)
 	clear(f.symbols[n:])
 	known := &allKnown
 	if f.table != nil {
@@ -361,7 +376,9 @@ func (uniformCodec) decodeChunk(w *work, payload []byte, lo, hi int) error {
 	if err := putEscapes(f.symbols[:n], escapes); err != nil {
 		return err
 	}
-	simd.Unfold(w.target(lo, hi), f.symbols[:n], &f.values)
+	dst := w.target(lo, hi)
+	simd.Unfold(dst, f.symbols[:n], &f.values)
+	f.scale(dst, lo)
 	w.store(lo, hi)
 	return nil
 }

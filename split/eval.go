@@ -135,7 +135,10 @@ func (e *evaluation) run() ([]*tensor.Tensor, error) {
 func (e *evaluation) inferredShapes() ([]tensor.Shape, error) {
 	g := &Graph{}
 	o := *e.o
-	o.Inputs, o.Outputs = nil, nil
+	o.Inputs, o.Outputs = nil, make([]ValueID, len(e.o.Outputs))
+	for i := range o.Outputs {
+		o.Outputs[i] = None
+	}
 	for _, t := range e.in {
 		if t == nil {
 			o.Inputs = append(o.Inputs, None)

@@ -85,8 +85,12 @@ type Group struct {
 	// Name is unique in the graph and stable for a model: the name of its last op, or type and position where it has none.
 	Name string
 	// Pattern says what the ops form together: "Conv+Relu", "LayerNorm", or the op's type when there is one.
+	// See groups.go for the vocabulary.
 	Pattern string
 	Ops     []OpID
+	// Fused is the same computation in fewer ops, for engines that have those: where Ops are a layer norm written out, it is one
+	// LayerNormalization. It reads and writes values of the graph. Nil means that there is none shorter than Ops.
+	Fused []Op
 	// In and Out are the non-constant values that cross the group's border, each once, in order of first use.
 	In, Out []ValueID
 }

@@ -122,6 +122,9 @@ func inferLoop(c *opContext) error {
 	for i := range c.o.Outputs {
 		if i < n {
 			c.outType(i, carried[i])
+			if types[i].Kind != carried[i].Kind { // an optional that the first iteration fills
+				c.outType(i, types[i])
+			}
 			continue
 		}
 		d := typeDims(types[i])

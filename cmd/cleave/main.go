@@ -16,6 +16,7 @@ import (
 func commands() []*cobra.Command {
 	return []*cobra.Command{
 		newDemo(),
+		newPlanCommand(),
 		newNode(),
 		newToken(),
 		newLs(),
@@ -30,6 +31,7 @@ func commands() []*cobra.Command {
 		newSuite(),
 		newSim(),
 		newPlanCommand(),
+		newCalibrate(),
 	}
 }
 

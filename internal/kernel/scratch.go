@@ -7,13 +7,14 @@ import (
 
 // scratch is the working memory of one call on one goroutine. It grows to what the calls need and is reused.
 type scratch struct {
-	tile tileArgs
-	dw   depthwiseArgs
-	int8 int8Args
-	rows []unsafe.Pointer
-	f32  []float32
-	i32  []int32
-	u8   []uint8
+	tile  tileArgs
+	dw    depthwiseArgs
+	int8  int8Args
+	nbits nbitsArgs
+	rows  []unsafe.Pointer
+	f32   []float32
+	i32   []int32
+	u8    []uint8
 	// panelInts and panelFloats are the factors of an integer product's columns.
 	panelInts   []int32
 	panelFloats []float32
@@ -29,6 +30,7 @@ func (s *scratch) free() {
 	s.tile = tileArgs{}
 	s.dw = depthwiseArgs{}
 	s.int8 = int8Args{}
+	s.nbits = nbitsArgs{}
 	scratches.Put(s)
 }
 

@@ -162,6 +162,9 @@ func (s *scope) legacyBroadcast(o *split.Op) {
 		return
 	}
 	axis, hasAxis := o.Attrs["axis"].(int64)
+	if o.Type == "PRelu" {
+		axis, hasAxis = 1, true // one slope per channel
+	}
 	delete(o.Attrs, "axis")
 	delete(o.Attrs, "broadcast")
 	if !hasAxis || len(o.Inputs) < 2 || o.Inputs[0] == split.None || o.Inputs[1] == split.None {
