@@ -182,6 +182,11 @@ func (c *Client) Plan(ctx context.Context, r PlanRequest) (p Plan, err error) {
 	return p, c.do(ctx, http.MethodPost, "/cleave/v1/plans", r, &p)
 }
 
+// Solution is a plan in the planner's terms, with what it was made from.
+func (c *Client) Solution(ctx context.Context, plan string) (s Solution, err error) {
+	return s, c.do(ctx, http.MethodGet, "/cleave/v1/plans/"+url.PathEscape(plan)+"/solution", nil, &s)
+}
+
 // Plans lists the plans that the node knows.
 func (c *Client) Plans(ctx context.Context) (p Plans, err error) {
 	return p, c.do(ctx, http.MethodGet, "/cleave/v1/plans", nil, &p)
