@@ -2,6 +2,7 @@ package native
 
 import (
 	"context"
+	"slices"
 
 	"github.com/cleave-mesh/cleave/internal/tensor"
 	"github.com/cleave-mesh/cleave/split"
@@ -71,17 +72,59 @@ func (e *executable) compile(ctx context.Context, g *split.Graph) (*program, err
 
 // group appends the steps of one group: the fast ones where there are any, the reference ones otherwise.
 func (c *compiler) group(gr *split.Group) error {
-	if !c.e.cfg.Reference && c.fast(gr) {
+	ops := make([]*split.Op, len(gr.Ops))
+	for i, id := range gr.Ops {
+		ops[i] = &c.g.Ops[id]
+	}
+	if c.e.cfg.Reference {
+		for _, op := range ops {
+			c.reference(op)
+		}
 		return nil
 	}
-	for _, id := range gr.Ops {
-		op := &c.g.Ops[id]
-		if len(gr.Ops) > 1 && !c.e.cfg.Reference && c.fast(&split.Group{Pattern: op.Type, Ops: []split.OpID{id}}) {
-			continue
-		}
-		c.reference(op)
+	if gr.Fused != nil && c.fused(gr, ops) {
+		return nil
 	}
+	c.sequence(ops)
 	return nil
+}
+
+// sequence appends the steps of ops: for the longest run of ops that has a fast step, then the next one, and the reference
+// step where there is none. It returns the ops that have no fast step.
+func (c *compiler) sequence(ops []*split.Op) (slow []*split.Op) {
+	for len(ops) > 0 {
+		n := len(ops)
+		for n > 0 && !c.fast(ops[:n]) {
+			n--
+		}
+		if n == 0 {
+			if lookup(ops[0].Domain, ops[0].Type) != nil {
+				c.reference(ops[0])
+			}
+			slow = append(slow, ops[0])
+			n = 1
+		}
+		ops = ops[n:]
+	}
+	return slow
+}
+
+// fused appends the steps of a group's composites and reports true, unless one of them would take a reference step: then
+// it leaves everything as it was, since the ops as written are what the reference knows.
+func (c *compiler) fused(gr *split.Group, written []*split.Op) bool {
+	steps, io, slots := len(c.p.steps), len(c.p.io), slices.Clone(c.p.slots)
+	cl, plain := slices.Clone(c.cl), slices.Clone(c.plain)
+	ops := make([]*split.Op, len(gr.Fused))
+	for i := range gr.Fused {
+		ops[i] = &gr.Fused[i]
+	}
+	for _, op := range c.sequence(ops) {
+		if !slices.ContainsFunc(written, func(w *split.Op) bool { return w.Type == op.Type && w.Outputs[0] == op.Outputs[0] }) {
+			c.p.steps, c.p.io, c.p.slots, c.cl, c.plain = c.p.steps[:steps], c.p.io[:io], slots, cl, plain
+			return false
+		}
+	}
+	return true
 }
 
 // reference appends the step that computes op by its reference implementation.

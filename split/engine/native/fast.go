@@ -8,15 +8,16 @@ import (
 	"github.com/cleave-mesh/cleave/split"
 )
 
-// fast appends the vectorised steps of a group and reports true; or appends nothing and reports false when there are none
-// for its ops, types or shapes. The choice depends on the group alone, never on the stage around it.
-func (c *compiler) fast(gr *split.Group) bool {
-	first := &c.g.Ops[gr.Ops[0]]
+// fast appends the vectorised step of ops that follow each other in a group, and reports true; or appends nothing and
+// reports false when there is none for these ops, types or shapes. The choice depends on the group alone, never on the
+// stage around it.
+func (c *compiler) fast(ops []*split.Op) bool {
+	first := ops[0]
 	if first.Domain != onnx {
 		return false
 	}
-	for _, op := range gr.Ops {
-		for _, v := range c.g.Ops[op].Outputs {
+	for _, op := range ops {
+		for _, v := range op.Outputs {
 			if v != split.None && !c.isFloat32(v) {
 				return false
 			}
@@ -24,11 +25,19 @@ func (c *compiler) fast(gr *split.Group) bool {
 	}
 	switch first.Type {
 	case "Conv":
-		return c.conv(gr)
+		return c.conv(ops)
 	case "Gemm", "MatMul":
-		return c.product(gr)
+		return c.product(ops)
 	}
-	if len(gr.Ops) > 1 {
+	switch first.Type {
+	case "ConvTranspose":
+		return c.convTranspose(ops)
+	case "BatchNormalization", "Mul", "Add", "InstanceNormalization":
+		if c.scaled(ops) {
+			return true
+		}
+	}
+	if len(ops) > 1 {
 		return false
 	}
 	switch first.Type {
@@ -46,6 +55,12 @@ func (c *compiler) fast(gr *split.Group) bool {
 		return c.softmax(first)
 	case "Pad":
 		return c.pad(first)
+	case "LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization":
+		return c.layerNorm(first)
+	case "PRelu":
+		return c.prelu(first)
+	case "Resize":
+		return c.resize(first)
 	}
 	return c.activation(first)
 }
@@ -142,14 +157,14 @@ type epilogue struct {
 	out      split.ValueID
 }
 
-// epilogue reads the ops of a group that follow its first one. ok is false when they are more than a kernel can fuse.
-// channel is the dimension of the product's output along which a bias varies.
-func (c *compiler) epilogue(gr *split.Group, channel int) (e epilogue, ok bool) {
-	cur := c.g.Ops[gr.Ops[0]].Outputs[0]
+// epilogue reads the ops that follow the first one. ok is false when they are more than a kernel can fuse. channel is the
+// dimension of the product's output along which a bias varies.
+func (c *compiler) epilogue(ops []*split.Op, channel int) (e epilogue, ok bool) {
+	cur := ops[0].Outputs[0]
 	e.residual = split.None
 	shape := c.p.slots[cur].shape
-	for i := 1; i < len(gr.Ops); i++ {
-		op := &c.g.Ops[gr.Ops[i]]
+	for i := 1; i < len(ops); i++ {
+		op := ops[i]
 		if e.act.Kind != kernel.ActNone || len(op.Outputs) != 1 || !slices.Contains(op.Inputs, cur) {
 			return e, false
 		}
@@ -175,8 +190,8 @@ func (c *compiler) epilogue(gr *split.Group, channel int) (e epilogue, ok bool) 
 			}
 		case "Sigmoid", "HardSigmoid":
 			e.act, _ = c.activationOf(op)
-			if i+1 < len(gr.Ops) { // x * sigmoid(x)
-				mul := &c.g.Ops[gr.Ops[i+1]]
+			if i+1 < len(ops) { // x * sigmoid(x)
+				mul := ops[i+1]
 				if mul.Type != "Mul" || !slices.Contains(mul.Inputs, cur) || !slices.Contains(mul.Inputs, op.Outputs[0]) {
 					return e, false
 				}
