@@ -8,15 +8,15 @@ import (
 )
 
 // conv appends a convolution with its epilogue: depthwise, or an indirect product.
-func (c *compiler) conv(gr *split.Group) bool {
-	op := &c.g.Ops[gr.Ops[0]]
+func (c *compiler) conv(ops []*split.Op) bool {
+	op := ops[0]
 	x := op.Inputs[0]
 	n, ch, h, w, ok := c.image(x)
 	weights := c.constant(op.Inputs[1])
 	if !ok || weights == nil || weights.DType() != tensor.Float32 {
 		return false
 	}
-	e, ok := c.epilogue(gr, 1)
+	e, ok := c.epilogue(ops, 1)
 	if !ok {
 		return false
 	}
