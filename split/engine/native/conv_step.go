@@ -20,17 +20,8 @@ func (c *compiler) conv(ops []*split.Op) bool {
 	if !ok {
 		return false
 	}
-	if b := op.Input(2); b != split.None {
-		t := c.constant(b)
-		if t == nil || e.bias != nil && t.Len() != len(e.bias) {
-			return false
-		}
-		bias := tensor.Data[float32](t)
-		if e.bias != nil {
-			bias = append([]float32{}, bias...)
-			kernel.Add(bias, bias, e.bias)
-		}
-		e.bias = bias
+	if !c.biased(&e, op.Input(2)) {
+		return false
 	}
 	cl := call{op: op, opset: c.g.Opset[op.Domain]}
 	win, out, err := cl.convWindow(c.p.slots[x].shape, weights.Shape())

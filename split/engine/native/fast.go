@@ -32,10 +32,14 @@ func (c *compiler) fast(ops []*split.Op) bool {
 		return c.conv(ops)
 	case "Gemm", "MatMul":
 		return c.product(ops)
-	case "Add", "Sub", "Mul", "Div", "Max", "Min":
+	case "ConvTranspose":
+		return c.convTranspose(ops)
+	case "BatchNormalization", "InstanceNormalization":
+		return c.scaled(ops)
+	case "Add", "Mul":
+		return c.scaled(ops) || c.binary(ops)
+	case "Sub", "Div", "Max", "Min":
 		return c.binary(ops)
-	case "BatchNormalization":
-		return c.batchNorm(ops)
 	}
 	if len(ops) > 1 {
 		return false
@@ -55,8 +59,6 @@ func (c *compiler) fast(ops []*split.Op) bool {
 		return c.pad(first)
 	case "LayerNormalization", "RMSNormalization":
 		return c.layerNorm(first)
-	case "InstanceNormalization":
-		return c.instanceNorm(first)
 	case "Resize":
 		return c.resize(first)
 	case "PRelu":

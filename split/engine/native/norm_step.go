@@ -4,20 +4,12 @@ import (
 	"math"
 
 	"github.com/cleave-mesh/cleave/internal/kernel"
+	"github.com/cleave-mesh/cleave/internal/kernel/pool"
 	"github.com/cleave-mesh/cleave/internal/tensor"
 	"github.com/cleave-mesh/cleave/split"
 )
 
-// vector is a constant float32 input of n elements, or nil.
-func (c *compiler) vector(v split.ValueID, n int) []float32 {
-	t := c.constant(v)
-	if t == nil || t.DType() != tensor.Float32 || t.Len() != n {
-		return nil
-	}
-	return tensor.Data[float32](t)
-}
-
-// layerNorm appends a LayerNormalization or RMSNormalization whose scale and bias are constants.
+// layerNorm appends a LayerNormalization or RMSNormalization over the last dimensions with constant scale and bias.
 func (c *compiler) layerNorm(op *split.Op) bool {
 	x := op.Inputs[0]
 	if !c.isFloat32(x) || op.Output(1) != split.None || op.Output(2) != split.None {
@@ -31,18 +23,23 @@ func (c *compiler) layerNorm(op *split.Op) bool {
 	if axis < 0 || axis >= len(s) {
 		return false
 	}
-	cols := size(s[axis:])
-	t := kernel.LayerNorm{Rows: size(s[:axis]), Cols: cols, Epsilon: op.Float("epsilon", 1e-5), RMS: op.Type == "RMSNormalization"}
-	if t.Scale = c.vector(op.Input(1), cols); t.Scale == nil {
-		return false
+	step := &layerNormStep{x: int(x)}
+	step.task = kernel.LayerNorm{
+		Rows: size(s[:axis]), Cols: size(s[axis:]), Epsilon: op.Float("epsilon", 1e-5), RMS: op.Type != "LayerNormalization",
 	}
-	if b := op.Input(2); b != split.None {
-		if t.Bias = c.vector(b, cols); t.Bias == nil {
+	for i, to := range []*[]float32{1: &step.task.Scale, 2: &step.task.Bias} {
+		v := op.Input(i)
+		if i == 0 || v == split.None {
+			continue
+		}
+		t := c.constant(v)
+		if t == nil || t.DType() != tensor.Float32 || t.Len() != step.task.Cols {
 			return false
 		}
+		*to = tensor.Data[float32](t)
 	}
 	c.toPlain(x)
-	step := &layerNormStep{x: int(x), y: c.outPlain(op.Outputs[0]), task: t}
+	step.y = c.outPlain(op.Outputs[0])
 	c.add(step, stepIO{reads: []int{step.x}, writes: []int{step.y}})
 	return true
 }
@@ -58,120 +55,152 @@ func (s *layerNormStep) run(p *program) error {
 	return nil
 }
 
-// instanceNorm appends an InstanceNormalization, channels-last.
-func (c *compiler) instanceNorm(op *split.Op) bool {
-	n, ch, h, w, ok := c.image(op.Inputs[0])
-	if !ok || h*w == 0 {
-		return false
-	}
-	s := &instanceNormStep{n: n, ch: ch, pixels: h * w, epsilon: op.Float("epsilon", 1e-5)}
-	s.scale, s.bias = c.vector(op.Inputs[1], ch), c.vector(op.Inputs[2], ch)
-	if s.scale == nil || s.bias == nil {
-		return false
-	}
-	s.x, s.y = c.toCL(op.Inputs[0]), c.outCL(op.Outputs[0])
-	c.add(s, stepIO{reads: []int{s.x}, writes: []int{s.y}})
-	return true
-}
-
-type instanceNormStep struct {
-	x, y, n, ch, pixels int
-	scale, bias         []float32
-	epsilon             float32
-}
-
-func (s *instanceNormStep) run(p *program) error {
-	kernel.InstanceNorm(p.slots[s.y].f32, p.slots[s.x].f32, s.n, s.pixels, s.ch, s.scale, s.bias, s.epsilon)
-	return nil
-}
-
-// batchNorm appends a BatchNormalization of constant statistics and the activation that follows it: a scale and a shift per
-// channel.
-func (c *compiler) batchNorm(ops []*split.Op) bool {
-	op, y := ops[0], ops[0].Outputs[0]
-	var act kernel.Activation
-	if len(ops) == 2 {
-		var ok bool
-		if act, ok = c.activationOf(ops[1]); !ok {
-			return false
-		}
-		y = ops[1].Outputs[0]
-	}
+// scaled appends x*scale + shift per channel with an activation behind it: a BatchNormalization, or Mul and Add by constants
+// of an image, which then round once, whatever layout the image comes in. An InstanceNormalization finds its scale and
+// shift from the image.
+func (c *compiler) scaled(ops []*split.Op) bool {
+	op := ops[0]
 	x := op.Inputs[0]
-	if len(ops) > 2 || !c.isFloat32(x) || op.Int("training_mode", 0) != 0 || len(c.p.slots[x].shape) < 2 {
-		return false
-	}
-	rank, ch := len(c.p.slots[x].shape), c.p.slots[x].shape[1]
-	var par [4][]float32
-	for i := range par {
-		if par[i] = c.vector(op.Inputs[i+1], ch); par[i] == nil {
+	if op.Type == "Mul" || op.Type == "Add" {
+		if c.constant(x) != nil {
+			x = op.Input(1)
+		}
+		if len(ops) == 1 || x == split.None || len(c.p.slots[x].shape) != 4 {
 			return false
 		}
 	}
-	s := &scaleStep{ch: ch, act: act, scale: make([]float32, ch), shift: make([]float32, ch)}
-	eps := float64(op.Float("epsilon", 1e-5))
-	for k := range ch {
-		f := float64(par[0][k]) / math.Sqrt(float64(par[3][k])+eps)
-		s.scale[k], s.shift[k] = float32(f), float32(float64(par[1][k])-float64(par[2][k])*f)
+	n, ch, h, w, ok := c.image(x)
+	if !ok || !c.p.slots[x].shape.Equal(c.p.slots[op.Outputs[0]].shape) {
+		return false
 	}
-	switch rank {
-	case 2:
-		c.toPlain(x)
-		s.x, s.y = int(x), c.outPlain(y)
-	case 3, 4:
-		s.x, s.y = c.toCL(x), c.outCL(y)
+	a := kernel.Affine{Rows: n * h * w, Cols: ch}
+	var norm *kernel.InstanceNorm
+	switch op.Type {
+	case "BatchNormalization":
+		a.Scale, a.Shift = c.batchNorm(op)
+		ok = a.Scale != nil
+	case "InstanceNormalization":
+		norm = &kernel.InstanceNorm{N: n, Pixels: h * w, C: ch, Epsilon: op.Float("epsilon", 1e-5)}
+		norm.Scale, norm.Bias = c.channels(op.Inputs[1], ch), c.channels(op.Inputs[2], ch)
+		ok = norm.Scale != nil && norm.Bias != nil
 	default:
+		ok = c.foldAffine(&a.Scale, &a.Shift, op, x, ch)
+	}
+	cur := op.Outputs[0]
+	var act kernel.Activation
+	for _, next := range ops[1:] {
+		if !ok || act.Kind != kernel.ActNone {
+			return false
+		}
+		if norm == nil && (next.Type == "Mul" || next.Type == "Add") {
+			ok = c.foldAffine(&a.Scale, &a.Shift, next, cur, ch)
+		} else if act, ok = c.activationOf(next); ok {
+			ok = next.Inputs[0] == cur
+		}
+		cur = next.Outputs[0]
+	}
+	if !ok {
 		return false
 	}
-	n := c.elements(s.y)
-	if ch == 0 || n == 0 {
-		return false
+	s := &scaledStep{x: c.toCL(x), affine: a, norm: norm}
+	s.affine.Act = act
+	if norm != nil {
+		norm.Act = act
 	}
-	s.task = rowTask{rows: n / ch, n: ch, nanos: n * (cheapPicos + actPicos(act.Kind)) / 1000, f: s.rows}
+	s.y = c.outCL(cur)
 	c.add(s, stepIO{reads: []int{s.x}, writes: []int{s.y}})
 	return true
 }
 
-// scaleStep computes y = act(x*scale + shift) over rows of channels.
-type scaleStep struct {
-	x, y, ch     int
-	scale, shift []float32
-	act          kernel.Activation
-	src, dst     []float32
-	task         rowTask
+// channels is constant v as ch float32, or nil.
+func (c *compiler) channels(v split.ValueID, ch int) []float32 {
+	t := c.constant(v)
+	if t == nil || t.DType() != tensor.Float32 || t.Len() != ch {
+		return nil
+	}
+	return tensor.Data[float32](t)
 }
 
-func (s *scaleStep) run(p *program) error {
-	s.src, s.dst = p.slots[s.x].f32, p.slots[s.y].f32
-	p.parallel.Run(&s.task)
+// batchNorm is the scale and shift of an inference-mode BatchNormalization with constant statistics, nil when it is none.
+func (c *compiler) batchNorm(op *split.Op) (scale, shift []float32) {
+	if op.Int("training_mode", 0) != 0 || op.Int("spatial", 1) != 1 || op.Output(1) != split.None || len(op.Inputs) != 5 {
+		return nil, nil
+	}
+	ch := c.p.slots[op.Inputs[0]].shape[1]
+	var in [4][]float32
+	for i := range in {
+		if in[i] = c.channels(op.Inputs[i+1], ch); in[i] == nil {
+			return nil, nil
+		}
+	}
+	eps := float64(op.Float("epsilon", 1e-5))
+	scale, shift = make([]float32, ch), make([]float32, ch)
+	for i := range scale {
+		f := float64(in[0][i]) / math.Sqrt(float64(in[3][i])+eps)
+		scale[i], shift[i] = float32(f), float32(float64(in[1][i])-float64(in[2][i])*f)
+	}
+	return scale, shift
+}
+
+// foldAffine puts a Mul or Add of value v and a per-channel constant behind scale and shift, nil meaning 1 and 0.
+func (c *compiler) foldAffine(scale, shift *[]float32, op *split.Op, v split.ValueID, ch int) bool {
+	other := op.Input(1)
+	if other == v {
+		other = op.Inputs[0]
+	}
+	t := c.constant(other)
+	if other == v || t == nil {
+		return false
+	}
+	k, ok := perChannel(t, c.p.slots[op.Outputs[0]].shape, 1)
+	if !ok || len(k) != ch {
+		return false
+	}
+	multiply := func(x []float32) []float32 {
+		r := make([]float32, ch)
+		kernel.Mul(r, x, k)
+		return r
+	}
+	switch {
+	case op.Type == "Mul" && *scale == nil:
+		*scale = k
+	case op.Type == "Mul":
+		*scale = multiply(*scale)
+	case *shift == nil:
+		*shift = k
+	default:
+		r := make([]float32, ch)
+		kernel.Add(r, *shift, k)
+		*shift = r
+	}
+	if op.Type == "Mul" && *shift != nil {
+		*shift = multiply(*shift)
+	}
+	return true
+}
+
+type scaledStep struct {
+	x, y   int
+	affine kernel.Affine
+	norm   *kernel.InstanceNorm // nil: affine
+}
+
+func (s *scaledStep) run(p *program) error {
+	x, y := p.slots[s.x].f32, p.slots[s.y].f32
+	var t pool.Task = &s.affine
+	if s.norm != nil {
+		s.norm.X, s.norm.Y = x, y
+		t = s.norm
+	}
+	s.affine.X, s.affine.Y = x, y
+	p.parallel.Run(t)
 	return nil
 }
 
-func (s *scaleStep) rows(lo, hi int) {
-	y := s.dst[lo*s.ch : hi*s.ch]
-	kernel.ScaleShift(y, s.src[lo*s.ch:hi*s.ch], s.scale, s.shift)
-	if s.act.Kind != kernel.ActNone {
-		s.act.Apply(y, y)
-	}
-}
-
-// prelu appends a PRelu with one slope for all or one per channel.
+// prelu appends a PRelu with a constant slope per channel.
 func (c *compiler) prelu(op *split.Op) bool {
-	x, y := op.Inputs[0], op.Outputs[0]
-	if !c.isFloat32(x) {
-		return false
-	}
-	if a, ok := c.scalar(op.Inputs[1]); ok {
-		in, cl := c.follow(x)
-		act := kernel.Activation{Kind: kernel.ActLeakyRelu, A: a}
-		s := &mapStep{x: in[0], y: c.out(y, cl)}
-		s.task.n = c.elements(s.y)
-		s.task.nanos = s.task.n * cheapPicos / 1000
-		s.task.f = func(lo, hi int) { act.Apply(s.dst[lo:hi], s.src[lo:hi]) }
-		c.add(s, stepIO{reads: in, writes: []int{s.y}})
-		return true
-	}
-	_, ch, _, _, ok := c.image(x)
+	x := op.Inputs[0]
+	n, ch, h, w, ok := c.image(x)
 	t := c.constant(op.Inputs[1])
 	if !ok || t == nil {
 		return false
@@ -180,131 +209,8 @@ func (c *compiler) prelu(op *split.Op) bool {
 	if !ok {
 		return false
 	}
-	s := &preluStep{slope: slope, x: c.toCL(x)}
-	s.y = c.outCL(y)
-	n := c.elements(s.y)
-	s.task = rowTask{rows: n / max(ch, 1), n: ch, nanos: n, f: s.rows}
+	s := &scaledStep{x: c.toCL(x), affine: kernel.Affine{Rows: n * h * w, Cols: ch, Slope: slope}}
+	s.y = c.outCL(op.Outputs[0])
 	c.add(s, stepIO{reads: []int{s.x}, writes: []int{s.y}})
 	return true
-}
-
-// preluStep computes y = x < 0 ? slope·x : x over rows of channels.
-type preluStep struct {
-	x, y     int
-	slope    []float32
-	src, dst []float32
-	task     rowTask
-}
-
-func (s *preluStep) run(p *program) error {
-	s.src, s.dst = p.slots[s.x].f32, p.slots[s.y].f32
-	p.parallel.Run(&s.task)
-	return nil
-}
-
-func (s *preluStep) rows(lo, hi int) {
-	n := len(s.slope)
-	for r := lo; r < hi; r++ {
-		y, x := s.dst[r*n:(r+1)*n], s.src[r*n:(r+1)*n]
-		for i, v := range x {
-			if v < 0 {
-				v *= s.slope[i]
-			}
-			y[i] = v
-		}
-	}
-}
-
-// reduce appends a ReduceMean, ReduceSum or ReduceMax over dimensions that are neighbours: over an image's pixels
-// channels-last, over anything else in ONNX's order.
-func (c *compiler) reduce(op *split.Op) bool {
-	x, y := op.Inputs[0], op.Outputs[0]
-	if !c.isFloat32(x) {
-		return false
-	}
-	s := c.p.slots[x].shape
-	axes := toInts(op.Ints("axes"))
-	if v := op.Input(1); v != split.None {
-		t := c.constant(v)
-		if t == nil || t.DType() != tensor.Int64 {
-			return false
-		}
-		axes = toInts(tensor.Data[int64](t))
-	}
-	if len(axes) == 0 || len(s) == 0 {
-		return false
-	}
-	lo, hi, set := len(s), 0, map[int]bool{}
-	for _, a := range axes {
-		if a < 0 {
-			a += len(s)
-		}
-		if a < 0 || a >= len(s) {
-			return false
-		}
-		lo, hi, set[a] = min(lo, a), max(hi, a+1), true
-	}
-	if hi-lo != len(set) {
-		return false
-	}
-	r := &reduceStep{typ: op.Type, outer: size(s[:lo]), n: size(s[lo:hi]), inner: size(s[hi:])}
-	if r.n == 0 || r.outer*r.inner == 0 {
-		return false
-	}
-	if len(s) == 4 && lo == 2 && hi == 4 {
-		r.x, r.inner, r.outer = c.toCL(x), s[1], s[0]
-		if len(c.p.slots[y].shape) == 4 {
-			r.y = c.outCL(y)
-		} else {
-			r.y = c.outPlain(y) // (N, C) in both orders
-		}
-	} else {
-		c.toPlain(x)
-		r.x, r.y = int(x), c.outPlain(y)
-	}
-	r.task = rowTask{rows: r.outer, n: r.inner, nanos: r.outer * r.n * r.inner * cheapPicos / 1000, f: r.rows}
-	c.add(r, stepIO{reads: []int{r.x}, writes: []int{r.y}})
-	return true
-}
-
-// reduceStep folds the middle of outer×n×inner elements.
-type reduceStep struct {
-	typ             string
-	x, y            int
-	outer, n, inner int
-	src, dst        []float32
-	task            rowTask
-}
-
-func (s *reduceStep) run(p *program) error {
-	s.src, s.dst = p.slots[s.x].f32, p.slots[s.y].f32
-	p.parallel.Run(&s.task)
-	return nil
-}
-
-func (s *reduceStep) rows(lo, hi int) {
-	for o := lo; o < hi; o++ {
-		x, y := s.src[o*s.n*s.inner:(o+1)*s.n*s.inner], s.dst[o*s.inner:(o+1)*s.inner]
-		switch {
-		case s.inner == 1 && s.typ == "ReduceMax":
-			y[0] = kernel.MaxOf(x)
-		case s.inner == 1:
-			y[0] = kernel.Sum(x)
-		case s.typ == "ReduceMean": // as a global pooling
-			kernel.GlobalAverage(y, x, 1, s.n, s.inner)
-			continue
-		default:
-			copy(y, x)
-			for k := 1; k < s.n; k++ {
-				if s.typ == "ReduceMax" {
-					kernel.Max(y, y, x[k*s.inner:(k+1)*s.inner])
-				} else {
-					kernel.Add(y, y, x[k*s.inner:(k+1)*s.inner])
-				}
-			}
-		}
-		if s.typ == "ReduceMean" {
-			y[0] /= float32(s.n)
-		}
-	}
 }
