@@ -125,7 +125,9 @@ func listen(ctx context.Context, cfg Config) (*Host, error) {
 	}
 	h.Handle(KindProbe, serveProbe)
 	h.Handle(KindMeet, h.serveMeet)
-	h.wg.Add(5)
+	h.Handle(KindAdmit, h.serveAdmit)
+	h.wg.Add(6)
+	go h.renewLoop()
 	go h.acceptLoop(h.ln, false)
 	go h.acceptLoop(h.innerLn, true)
 	go h.keepRelays()
