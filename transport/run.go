@@ -51,6 +51,7 @@ type Host struct {
 	innerLn    *quic.Listener
 	relayLimit *rate.Limiter
 	relayWake  chan struct{}
+	watchWake  chan struct{}
 	ids        sync.Map // admit.Key to PeerID, for members only
 	wg         sync.WaitGroup
 	packets    atomic.Pointer[PacketHandler]
@@ -110,7 +111,7 @@ func listen(ctx context.Context, cfg Config) (*Host, error) {
 	h := &Host{
 		identity: cfg.Identity, cfg: cfg, log: cfg.Logger, socket: socket,
 		events: newEventQueue(), peers: map[PeerID]*remote{},
-		relayLimit: newRelayLimit(cfg.RelayRate), relayWake: make(chan struct{}, 1),
+		relayLimit: newRelayLimit(cfg.RelayRate), relayWake: make(chan struct{}, 1), watchWake: make(chan struct{}, 1),
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	if err := h.setCredentials(cfg.Credentials); err != nil {
