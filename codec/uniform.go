@@ -41,8 +41,9 @@ const escape = rans.Alphabet - 1
 // modeZero is the mode of a chunk without a symbol other than zero.
 const modeZero = 2
 
-// uniformChunk is the elements of a chunk when the spec does not say: contexts reach far.
-const uniformChunk = 1 << 18
+// uniformChunk is the elements of a chunk when the spec does not say: many, because contexts reach far, and such that the
+// strips of package rans do not all fall on the same sets of a cache.
+const uniformChunk = 1<<18 - 1<<11
 
 // foldState is a uniform frame's parameters and scratch.
 type foldState struct {

@@ -60,6 +60,8 @@ type Config struct {
 	Relay bool
 	// RelayRate limits what a relay forwards, in bytes per second; 0 means no limit.
 	RelayRate int
+	// Renewed is called with the new credentials after a renewal, to save them; nil means that nobody does.
+	Renewed func(*admit.Credentials)
 	// Logger receives connections made, refused and lost; nil means silence.
 	Logger *slog.Logger
 }

@@ -51,6 +51,7 @@ type Host struct {
 	innerLn    *quic.Listener
 	relayLimit *rate.Limiter
 	relayWake  chan struct{}
+	watchWake  chan struct{}
 	ids        sync.Map // admit.Key to PeerID, for members only
 	wg         sync.WaitGroup
 	packets    atomic.Pointer[PacketHandler]
@@ -110,7 +111,7 @@ func listen(ctx context.Context, cfg Config) (*Host, error) {
 	h := &Host{
 		identity: cfg.Identity, cfg: cfg, log: cfg.Logger, socket: socket,
 		events: newEventQueue(), peers: map[PeerID]*remote{},
-		relayLimit: newRelayLimit(cfg.RelayRate), relayWake: make(chan struct{}, 1),
+		relayLimit: newRelayLimit(cfg.RelayRate), relayWake: make(chan struct{}, 1), watchWake: make(chan struct{}, 1),
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	if err := h.setCredentials(cfg.Credentials); err != nil {
@@ -125,7 +126,9 @@ func listen(ctx context.Context, cfg Config) (*Host, error) {
 	}
 	h.Handle(KindProbe, serveProbe)
 	h.Handle(KindMeet, h.serveMeet)
-	h.wg.Add(5)
+	h.Handle(KindAdmit, h.serveAdmit)
+	h.wg.Add(6)
+	go h.renewLoop()
 	go h.acceptLoop(h.ln, false)
 	go h.acceptLoop(h.innerLn, true)
 	go h.keepRelays()

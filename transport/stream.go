@@ -55,7 +55,12 @@ func (h *Host) begin(ctx context.Context, to PeerID, p preamble) (l *link, s *qu
 		}
 	}
 	s.SetPriority(p.urgency.rfc9218(p.remaining), true)
-	l.active.Add(1)
+	if l.active.Add(1) == 1 { // look closely from now on
+		select {
+		case h.watchWake <- struct{}{}:
+		default:
+		}
+	}
 	stop := context.AfterFunc(ctx, func() {
 		s.CancelWrite(quic.StreamErrorCode(CodeCanceled))
 		s.CancelRead(quic.StreamErrorCode(CodeCanceled))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -87,9 +88,6 @@ func (c *cloud) until(t *testing.T, most time.Duration, skip int, done func(*mem
 			return time.Since(start)
 		}
 		if time.Since(start) > most {
-			for i, g := range c.groups {
-				t.Logf("node %d: alive %d failed %d records %d done %v", i, states(g, member.Alive), states(g, member.Failed), len(g.Records("load")), done(g))
-			}
 			t.Errorf("not everywhere after %v of virtual time", most)
 			return time.Since(start)
 		}
@@ -109,6 +107,12 @@ func TestHundredNodes(t *testing.T) {
 	n := 12
 	if os.Getenv("CLEAVE_SWEEP") != "" {
 		n = 100
+	}
+	if text := os.Getenv("CLEAVE_NODES"); text != "" {
+		var err error
+		if n, err = strconv.Atoi(text); err != nil {
+			t.Fatal(err)
+		}
 	}
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()

@@ -196,7 +196,11 @@ func WriteTensor(name string, t *tensor.Tensor) ([]byte, error) {
 }
 
 func valueProto(v *split.Value) *onnxpb.ValueInfoProto {
-	return &onnxpb.ValueInfoProto{Name: v.Name, Type: typeProto(v.Type())}
+	p := &onnxpb.ValueInfoProto{Name: v.Name}
+	if v.Kind != split.TensorKind || v.DType != tensor.Invalid {
+		p.Type = typeProto(v.Type())
+	}
+	return p
 }
 
 func typeProto(t split.Type) *onnxpb.TypeProto {
