@@ -43,9 +43,9 @@ type Row struct {
 	MeasuredMS float64 `json:"measured_ms"`
 	// SimulatedMS is the median that the simulator gives for the very plan, with the nodes' profiles and the links as configured.
 	SimulatedMS float64 `json:"simulated_ms"`
-	LowMS      float64 `json:"p10_ms"`
-	HighMS     float64 `json:"p90_ms"`
-	Runs       int     `json:"runs"`
+	LowMS       float64 `json:"p10_ms"`
+	HighMS      float64 `json:"p90_ms"`
+	Runs        int     `json:"runs"`
 	// Bytes is what one request sends over all links.
 	Bytes  int64 `json:"bytes"`
 	Stages int   `json:"stages"`
