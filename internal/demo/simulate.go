@@ -14,7 +14,7 @@ func (d *director) simulate(ctx context.Context, r *Report) error {
 	t.Workload.Requests = r.Rows[0].Runs + warmups
 	for i := range r.Rows {
 		row := &r.Rows[i]
-		s, err := d.mesh.device().Solution(ctx, row.Plan.ID)
+		s, err := d.mesh.Device().Solution(ctx, row.Plan.ID)
 		if err != nil {
 			return fmt.Errorf("simulate %q: %w", row.Name, err)
 		}
