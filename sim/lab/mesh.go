@@ -53,8 +53,10 @@ func Start(ctx context.Context, opts Options) (_ *Mesh, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the folder of the mesh: %w", err)
 	}
+	own := *opts.Topology // events change its links
+	own.Links = slices.Clone(own.Links)
 	m := &Mesh{
-		dir: dir, Clients: map[string]*client.Client{}, Entry: opts.Topology.Workload.Source, topology: opts.Topology, say: opts.Say,
+		dir: dir, Clients: map[string]*client.Client{}, Entry: opts.Topology.Workload.Source, topology: &own, say: opts.Say,
 	}
 	if m.say == nil {
 		m.say = func(string, ...any) {}

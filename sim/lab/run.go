@@ -80,7 +80,9 @@ type bench struct {
 	cfg    Config
 	mesh   *Mesh
 	inputs map[string]*tensor.Tensor
-	report *Report
+	// problems are those that the plans were made from.
+	problems []*planner.Problem
+	report   *Report
 }
 
 // Run starts the mesh, measures every way to run the model in turn, replays each plan on the simulator, and, when the
@@ -241,7 +243,8 @@ func (b *bench) simulate(ctx context.Context) error {
 	return nil
 }
 
-// keepProfile keeps the profile with the most codings: a strategy's problem may leave some out.
+// keepProfile keeps the profile with the most codings, since a strategy's problem may leave some out, and what any problem keeps
+// at home.
 func (b *bench) keepProfile(p *planner.Problem) error {
 	profile, err := sim.ProfileOf(p)
 	if err != nil {
@@ -254,8 +257,13 @@ func (b *bench) keepProfile(p *planner.Problem) error {
 		}
 		return n
 	}
-	if b.report.Profile == nil || codings(profile) > codings(b.report.Profile) {
-		b.report.Profile = profile
+	best := b.report.Profile
+	if best == nil || codings(profile) > codings(best) {
+		best, b.report.Profile = profile, profile
+	}
+	b.problems = append(b.problems, p)
+	for _, q := range b.problems {
+		best.MarkRaw(q)
 	}
 	return nil
 }
