@@ -182,6 +182,15 @@ func (c *Client) Plan(ctx context.Context, r PlanRequest) (p Plan, err error) {
 	return p, c.do(ctx, http.MethodPost, "/cleave/v1/plans", r, &p)
 }
 
+// PlanByID gives a plan that the node knows, with its drawing if that is wanted.
+func (c *Client) PlanByID(ctx context.Context, id string, drawing bool) (p Plan, err error) {
+	path := "/cleave/v1/plans/" + url.PathEscape(id)
+	if drawing {
+		path += "?svg=1"
+	}
+	return p, c.do(ctx, http.MethodGet, path, nil, &p)
+}
+
 // Plans lists the plans that the node knows.
 func (c *Client) Plans(ctx context.Context) (p Plans, err error) {
 	return p, c.do(ctx, http.MethodGet, "/cleave/v1/plans", nil, &p)
