@@ -2,7 +2,6 @@ package native
 
 import (
 	"context"
-	"slices"
 
 	"github.com/cleave-mesh/cleave/internal/tensor"
 	"github.com/cleave-mesh/cleave/split"
@@ -17,7 +16,8 @@ type compiler struct {
 	cl []int
 	// plain[v] reports that value v exists in ONNX layout: it does unless a group computed it channels-last only.
 	plain []bool
-	uses  []int // how many groups and outputs read each value
+	// folded has the weights that were computed from constants when the program was made.
+	folded map[split.ValueID]*tensor.Tensor
 }
 
 // compile makes the program of g. Weights go to the executable's packer, which several programs share.
@@ -26,7 +26,7 @@ func (e *executable) compile(ctx context.Context, g *split.Graph) (*program, err
 		g: g, parallel: e.parallel, out: make([]tensor.Value, len(g.Outputs)),
 		slots: make([]slot, len(g.Values)),
 	}
-	c := &compiler{e: e, p: p, g: g, cl: make([]int, len(g.Values)), plain: make([]bool, len(g.Values))}
+	c := &compiler{e: e, p: p, g: g, cl: make([]int, len(g.Values)), plain: make([]bool, len(g.Values)), folded: map[split.ValueID]*tensor.Tensor{}}
 	for i := range g.Values {
 		v := &g.Values[i]
 		s := slot{root: i, first: -1}
@@ -70,11 +70,12 @@ func (e *executable) compile(ctx context.Context, g *split.Graph) (*program, err
 	return p, nil
 }
 
-// group appends the steps of one group: the fast ones where there are any, the reference ones otherwise.
+// group appends the steps of one group. The shorter form of its ops is taken where there is one; of those, the longest runs
+// that have a vectorised step become one step each.
 func (c *compiler) group(gr *split.Group) error {
-	ops := make([]*split.Op, len(gr.Ops))
-	for i, id := range gr.Ops {
-		ops[i] = &c.g.Ops[id]
+	ops := make([]*split.Op, 0, len(gr.Ops))
+	for _, id := range gr.Ops {
+		ops = append(ops, &c.g.Ops[id])
 	}
 	if c.e.cfg.Reference {
 		for _, op := range ops {
@@ -82,48 +83,52 @@ func (c *compiler) group(gr *split.Group) error {
 		}
 		return nil
 	}
-	if gr.Fused != nil && c.fused(gr, ops) {
-		return nil
+	if gr.Fused != nil {
+		ops = ops[:0]
+		for i := range gr.Fused {
+			ops = append(ops, &gr.Fused[i])
+		}
 	}
-	c.sequence(ops)
-	return nil
-}
-
-// sequence appends the steps of ops: for the longest run of ops that has a fast step, then the next one, and the reference
-// step where there is none. It returns the ops that have no fast step.
-func (c *compiler) sequence(ops []*split.Op) (slow []*split.Op) {
-	for len(ops) > 0 {
-		n := len(ops)
-		for n > 0 && !c.fast(ops[:n]) {
+	for i := 0; i < len(ops); {
+		if c.foldWeights(ops[i]) {
+			i++
+			continue
+		}
+		n := len(ops) - i
+		for n > 0 && !c.fast(ops[i:i+n]) {
 			n--
 		}
 		if n == 0 {
-			if lookup(ops[0].Domain, ops[0].Type) != nil {
-				c.reference(ops[0])
-			}
-			slow = append(slow, ops[0])
+			c.reference(ops[i])
 			n = 1
 		}
-		ops = ops[n:]
+		i += n
 	}
-	return slow
+	return nil
 }
 
-// fused appends the steps of a group's composites and reports true, unless one of them would take a reference step: then
-// it leaves everything as it was, since the ops as written are what the reference knows.
-func (c *compiler) fused(gr *split.Group, written []*split.Op) bool {
-	steps, io, slots := len(c.p.steps), len(c.p.io), slices.Clone(c.p.slots)
-	cl, plain := slices.Clone(c.cl), slices.Clone(c.plain)
-	ops := make([]*split.Op, len(gr.Fused))
-	for i := range gr.Fused {
-		ops[i] = &gr.Fused[i]
+// foldWeights computes a DequantizeLinear of constants now, so that what reads it can be packed.
+func (c *compiler) foldWeights(op *split.Op) bool {
+	if op.Domain != onnx || op.Type != "DequantizeLinear" {
+		return false
 	}
-	for _, op := range c.sequence(ops) {
-		if !slices.ContainsFunc(written, func(w *split.Op) bool { return w.Type == op.Type && w.Outputs[0] == op.Outputs[0] }) {
-			c.p.steps, c.p.io, c.p.slots, c.cl, c.plain = c.p.steps[:steps], c.p.io[:io], slots, cl, plain
+	cl := call{op: op, opset: c.g.Opset[onnx], in: make([]tensor.Value, len(op.Inputs)), out: make([]tensor.Value, 1)}
+	for i, v := range op.Inputs {
+		if v == split.None {
+			continue
+		}
+		t := c.constant(v)
+		if t == nil {
 			return false
 		}
+		cl.in[i] = t
 	}
+	if evalDequantize(&cl) != nil {
+		return false
+	}
+	id := op.Outputs[0]
+	c.folded[id] = cl.out[0].(*tensor.Tensor)
+	c.p.set(int(id), c.folded[id])
 	return true
 }
 
@@ -229,7 +234,7 @@ func (c *compiler) want(i int) bool {
 // aliased makes value to another view of value from, when that is possible without a step.
 func (c *compiler) aliased(from, to split.ValueID) bool {
 	f, t := &c.p.slots[from], &c.p.slots[to]
-	if c.g.Values[from].Const != nil || !c.p.slots[f.root].planned || f.shape == nil || t.shape == nil || f.dtype != t.dtype {
+	if c.constant(from) != nil || !c.p.slots[f.root].planned || f.shape == nil || t.shape == nil || f.dtype != t.dtype {
 		return false
 	}
 	n, err := f.shape.Elements()

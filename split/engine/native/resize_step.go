@@ -1,64 +1,67 @@
 package native
 
 import (
-	"math"
-
 	"github.com/cleave-mesh/cleave/internal/kernel"
+	"github.com/cleave-mesh/cleave/internal/tensor"
 	"github.com/cleave-mesh/cleave/split"
 )
 
-// resize appends a Resize of rows and columns by nearest or linear interpolation whose sizes are known.
-func (c *compiler) resize(op *split.Op) bool {
-	x, y := op.Inputs[0], op.Outputs[0]
-	n, ch, h, w, ok := c.image(x)
-	if !ok || len(c.p.slots[x].shape) != len(c.p.slots[y].shape) || op.Int("antialias", 0) != 0 {
-		return false
-	}
-	cl := call{op: op, opset: c.g.Opset[op.Domain]}
-	for _, v := range op.Inputs {
-		cl.in = append(cl.in, nil)
-		if t := c.constant(v); t != nil {
-			cl.in[len(cl.in)-1] = t
+// constants are op's inputs from the second on, for reading what an op takes as values; ok is false when one is computed.
+func (c *compiler) constants(op *split.Op) (*call, bool) {
+	cl := &call{op: op, opset: c.g.Opset[op.Domain], in: make([]tensor.Value, len(op.Inputs)), out: make([]tensor.Value, len(op.Outputs))}
+	for i, v := range op.Inputs {
+		if i == 0 || v == split.None {
+			continue
 		}
+		t := c.constant(v)
+		if t == nil {
+			return nil, false
+		}
+		cl.in[i] = t
+	}
+	return cl, true
+}
+
+// resize appends a nearest or linear Resize of an image's rows and columns.
+func (c *compiler) resize(op *split.Op) bool {
+	x := op.Inputs[0]
+	n, ch, h, w, ok := c.image(x)
+	cl, known := c.constants(op)
+	if !ok || !known || len(c.p.slots[x].shape) != 4 {
+		return false
 	}
 	rs, err := cl.resizers(c.p.slots[x].shape)
-	if err != nil {
+	if err != nil || rs[0].mode == "cubic" || rs[0].antialias || rs[0].transform == "tf_crop_and_resize" ||
+		rs[0].out != n || rs[0].scale != 1 || rs[1].out != ch || rs[1].scale != 1 {
 		return false
 	}
-	for i, r := range rs {
-		if r.out != c.p.slots[y].shape[i] || r.transform == "tf_crop_and_resize" || r.mode == "cubic" || i < 2 && r.out != r.n {
-			return false
-		}
+	s := &resizeStep{}
+	s.task = kernel.Resize{N: n, H: h, W: w, C: ch, OH: rs[2].out, OW: rs[3].out}
+	linear := rs[0].mode == "linear"
+	s.task.Y0, s.task.Y1, s.task.FY = axisTaps(&rs[2], linear)
+	s.task.X0, s.task.X1, s.task.FX = axisTaps(&rs[3], linear)
+	if !(tensor.Shape{n, ch, rs[2].out, rs[3].out}).Equal(c.p.slots[op.Outputs[0]].shape) {
+		return false
 	}
-	rows, cols := resizer{n: 1, out: 1, scale: 1, mode: rs[2].mode}, rs[len(rs)-1]
-	if len(rs) == 4 {
-		rows = rs[2]
-	}
-	s := &resizeStep{task: kernel.Resize{N: n, H: h, W: w, C: ch, OH: rows.out, OW: cols.out}}
-	s.task.Y0, s.task.Y1, s.task.FY = rows.pairs()
-	s.task.X0, s.task.X1, s.task.FX = cols.pairs()
-	s.x, s.y = c.toCL(x), c.outCL(y)
+	s.x, s.y = c.toCL(x), c.outCL(op.Outputs[0])
 	c.add(s, stepIO{reads: []int{s.x}, writes: []int{s.y}})
 	return true
 }
 
-// pairs are the two inputs of each output index and the weight of the second one; weights are nil for nearest.
-func (r *resizer) pairs() (first, second []int32, weight []float32) {
-	first, second = make([]int32, r.out), make([]int32, r.out)
-	if r.mode != "nearest" {
-		weight = make([]float32, r.out)
-	}
-	for i := range first {
-		s := r.source(i)
-		if r.mode == "nearest" {
-			first[i] = int32(min(max(r.nearest(s), 0), r.n-1))
-			continue
+// axisTaps are the two source indices of each output index and the weight of the second; the weights are nil for nearest.
+func axisTaps(r *resizer, linear bool) (a, b []int32, f []float32) {
+	for x := range r.out {
+		idx, w, _ := r.taps(x)
+		i, j, g := idx[0], idx[0], 0.0
+		if len(idx) > 1 {
+			j, g = idx[1], w[1]
 		}
-		lo := int(math.Floor(s))
-		first[i], second[i] = int32(min(max(lo, 0), r.n-1)), int32(min(max(lo+1, 0), r.n-1))
-		weight[i] = float32(s - float64(lo))
+		a, b = append(a, int32(i)), append(b, int32(j))
+		if linear {
+			f = append(f, float32(g))
+		}
 	}
-	return first, second, weight
+	return a, b, f
 }
 
 type resizeStep struct {
