@@ -42,7 +42,7 @@ func (n *Node) sendEnvelope(ctx context.Context, f *frameHere, to planner.NodeID
 	if _, err = n.mesh.Call(ctx, peer, kindSession, b); !errors.Is(err, transport.ErrRefused) {
 		return err
 	}
-	if err := n.installAt(ctx, f, peer, nil); err != nil {
+	if err := n.installAt(ctx, f, peer, nil, true); err != nil {
 		return err
 	}
 	_, err = n.mesh.Call(ctx, peer, kindSession, b)
@@ -122,11 +122,15 @@ func (n *Node) sendValue(ctx context.Context, id requestID, f *frameHere, e sess
 		body = func(w io.Writer) error { _, err := w.Write(frame); return err }
 	}
 	var count counter
+	begin := time.Now()
 	err = n.mesh.Send(ctx, f.frame.Nodes[e.To], hd, func(w io.Writer) error {
 		count.w = w
 		return body(&count)
 	})
 	n.metrics.sent(n.nodeName(f.frame.Nodes[e.To]), count.n, err)
+	if err == nil {
+		n.judgePath(f.frame.Nodes[e.To], count.n, time.Since(begin))
+	}
 	return err
 }
 
@@ -253,7 +257,7 @@ func (n *Node) runTask(ctx context.Context, f *frameHere, task session.Task, in 
 		return nil, 0, err
 	}
 	for again := false; ; again = true {
-		st, err := n.host.Prepare(ctx, f.c.graph, f.c.digest, groups, f.frame.Backends[f.self], n.estimate(f, groups))
+		st, err := n.host.Prepare(ctx, f.c.graph, f.c.digest, groups, f.frame.Backends[f.self], n.estimate(f, groups), true)
 		if err != nil {
 			return nil, 0, err
 		}

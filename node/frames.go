@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/cleave-mesh/cleave/node/placement"
 	"github.com/cleave-mesh/cleave/node/store"
 	"github.com/cleave-mesh/cleave/planner"
@@ -81,8 +83,8 @@ type installation struct {
 	Frame json.RawMessage `json:"frame"`
 	// Stages are the pieces of each stage to compile.
 	Stages [][]planner.PieceID `json:"stages,omitempty"`
-	// Name is what the model is called, so that a node without it knows what to fetch.
-	Name string `json:"name,omitempty"`
+	// Rush says that a request waits: times are taken from the profile instead of measured.
+	Rush bool `json:"rush,omitempty"`
 }
 
 // installed is a node's answer.
@@ -132,11 +134,7 @@ func (n *Node) prepare(ctx context.Context, f *frameHere, stages [][]planner.Pie
 		if err != nil {
 			return nil, err
 		}
-		var estimate time.Duration
-		if rush {
-			estimate = n.estimate(f, groups)
-		}
-		st, err := n.host.Prepare(ctx, f.c.graph, f.c.digest, groups, f.frame.Backends[f.self], estimate)
+		st, err := n.host.Prepare(ctx, f.c.graph, f.c.digest, groups, f.frame.Backends[f.self], n.estimate(f, groups), rush)
 		if err != nil {
 			return nil, err
 		}
@@ -151,7 +149,7 @@ func (n *Node) estimate(f *frameHere, groups []split.GroupID) time.Duration {
 	if p == nil {
 		return 0
 	}
-	sum := p.Overhead
+	sum := 0.0
 	for _, g := range groups {
 		sum += p.Groups[g]
 	}
@@ -173,7 +171,7 @@ func (n *Node) handleInstall(ctx context.Context, in *transport.Incoming) {
 	f, err := n.installFrame(ctx, req.Frame)
 	if err == nil {
 		var answer *installed
-		if answer, err = n.prepare(ctx, f, req.Stages, false); err == nil {
+		if answer, err = n.prepare(ctx, f, req.Stages, req.Rush); err == nil {
 			reply(in, answer)
 			return
 		}
@@ -193,12 +191,12 @@ func reply(in *transport.Incoming, v any) {
 }
 
 // installAt makes a frame, and stages of it, ready on one node, which may be this one.
-func (n *Node) installAt(ctx context.Context, f *frameHere, peer transport.PeerID, stages [][]planner.PieceID) error {
+func (n *Node) installAt(ctx context.Context, f *frameHere, peer transport.PeerID, stages [][]planner.PieceID, rush bool) error {
 	if peer == n.mesh.ID() {
-		_, err := n.prepare(ctx, f, stages, false)
+		_, err := n.prepare(ctx, f, stages, rush)
 		return err
 	}
-	b, err := json.Marshal(installation{Frame: f.bytes, Stages: stages})
+	b, err := json.Marshal(installation{Frame: f.bytes, Stages: stages, Rush: rush})
 	if err != nil {
 		return fmt.Errorf("install plan: %w", err)
 	}
@@ -208,25 +206,26 @@ func (n *Node) installAt(ctx context.Context, f *frameHere, peer transport.PeerI
 	return nil
 }
 
-// install makes a plan ready at every participant. Emulated machines on one host are prepared one after another, so that
-// their timings do not disturb each other.
-func (n *Node) install(ctx context.Context, f *frameHere, plan *planner.Plan) error {
-	stages := map[planner.NodeID][][]planner.PieceID{}
-	part := map[planner.NodeID]bool{f.self: true}
+// install makes a plan ready at every participant, with rush at all of them at once. Without it one is made ready after the
+// other, so that timings on emulated machines, which share one host, do not disturb each other.
+func (n *Node) install(ctx context.Context, f *frameHere, plan *planner.Plan, rush bool) error {
+	stages := map[planner.NodeID][][]planner.PieceID{f.self: nil}
 	for _, s := range plan.Stages {
 		stages[s.Node] = append(stages[s.Node], s.Pieces)
-		part[s.Node] = true
 	}
-	for _, t := range plan.Transfers {
-		part[t.From], part[t.To] = true, true
-	}
-	for id := range f.frame.Nodes {
-		if !part[planner.NodeID(id)] {
-			continue
-		}
-		if err := n.installAt(ctx, f, f.frame.Nodes[id], stages[planner.NodeID(id)]); err != nil {
-			return err
+	for _, t := range plan.Transfers { // whoever only passes a value on needs the frame as well
+		for _, id := range []planner.NodeID{t.From, t.To} {
+			if _, ok := stages[id]; !ok {
+				stages[id] = nil
+			}
 		}
 	}
-	return nil
+	group, ctx := errgroup.WithContext(ctx)
+	if !rush {
+		group.SetLimit(1)
+	}
+	for id, list := range stages {
+		group.Go(func() error { return n.installAt(ctx, f, f.frame.Nodes[id], list, rush) })
+	}
+	return group.Wait()
 }

@@ -44,16 +44,17 @@ func newAtlas(t *topology.Topology) *atlas {
 
 func newWire(l topology.Link) *wire {
 	w := &wire{jitter: l.Jitter}
-	w.set(l.Bandwidth, l.RTT, l.Loss)
+	rate := l.Bandwidth
+	if l.Rates != nil {
+		rate, _ = l.Rates.At(0)
+	}
+	w.setRate(rate)
+	w.delay, w.loss = l.RTT/2, l.Loss
 	w.queue = float64(l.Queue)
 	if l.Queue == 0 {
 		w.queue = max(float64(topology.MinQueue), w.rate*l.RTT.Seconds())
 	}
 	return w
-}
-
-func (w *wire) set(rate topology.Rate, rtt time.Duration, loss float64) {
-	w.rate, w.delay, w.loss = rate.BytesPerSecond()*PayloadShare, rtt/2, loss
 }
 
 // shortest are the routes from one node to all: a direct link where there is one, else the way of the least delay, and of
@@ -88,6 +89,9 @@ func shortest(from, nodes int, direct map[pair]*wire) [][]*wire {
 	return routes
 }
 
+// setRate takes a rate that counts headers.
+func (w *wire) setRate(r topology.Rate) { w.rate = r.BytesPerSecond() * PayloadShare }
+
 // degrade applies an event to both wires of its link.
 func (m *atlas) degrade(e topology.Event) {
 	for _, w := range m.links[e.Link] {
@@ -95,7 +99,7 @@ func (m *atlas) degrade(e topology.Event) {
 			continue
 		}
 		if e.Bandwidth != nil {
-			w.rate = e.Bandwidth.BytesPerSecond() * PayloadShare
+			w.setRate(*e.Bandwidth)
 		}
 		if e.RTT != nil {
 			w.delay = *e.RTT / 2

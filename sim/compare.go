@@ -30,6 +30,10 @@ type Row struct {
 	// SimulatedMS is the mean over seeds of each seed's median latency; HalfMS is half its 95 % confidence interval.
 	SimulatedMS float64 `json:"simulated_ms"`
 	HalfMS      float64 `json:"half_interval_ms"`
+	// MeasuredMS is what a real mesh measured for the row of the same name, and ErrorPercent how far SimulatedMS is from it;
+	// both 0 without measurements.
+	MeasuredMS   float64 `json:"measured_ms,omitempty"`
+	ErrorPercent float64 `json:"error_percent,omitempty"`
 	// P90MS and P99MS are means over seeds, too.
 	P90MS float64 `json:"p90_ms"`
 	P99MS float64 `json:"p99_ms"`
@@ -82,7 +86,7 @@ func Compare(ctx context.Context, cfg Config, policies []Policy, replications in
 func replicate(ctx context.Context, cfg Config, replications int) (*Row, error) {
 	row := &Row{Name: cfg.Policy.Name, Busy: map[string]float64{}}
 	var medians []float64
-	problem, err := Problem(cfg.Topology, cfg.Profile, cfg.Policy.Rule)
+	problem, err := Problem(cfg.Topology, cfg.Profile, cfg.Policy)
 	if err != nil {
 		return nil, err
 	}

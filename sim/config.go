@@ -47,20 +47,32 @@ type Policy struct {
 	Name    string
 	Planner planner.Planner
 	Rule    topology.Rule
+	// MaxLoss is the most that the codecs of a plan may cost together in relative error; 0 means DefaultMaxLoss, negative
+	// that there is no limit.
+	MaxLoss float64
+	// Lossless leaves out every coding that loses anything.
+	Lossless bool
 }
 
-// Policies are the rows of the comparison that the demo and the simulator both print: the two ends, the best plan, and the
-// best plan that keeps the inputs where they are.
+// DefaultMaxLoss is what a node allows unless it is told otherwise.
+const DefaultMaxLoss = 0.05
+
+// BestOfAll is the name of the policy that is free to do anything, which stories are told with.
+const BestOfAll = "best plan of all"
+
+// Policies are the rows of the comparison that the demo and the simulator both print, under the demo's names: the two ends,
+// the best plan, and the best plans that keep the inputs where they are.
 func Policies() ([]Policy, error) {
 	rows := []struct {
-		name, planner string
-		rule          topology.Rule
+		planner string
+		policy  Policy
 	}{
-		{"device-only", "device-only", topology.NoRule},
-		{"cloud-only (raw input)", "cloud-only", topology.NoRule},
-		{"cloud-only (JPEG input)", "cloud-only-jpeg", topology.NoRule},
-		{"best", "best", topology.NoRule},
-		{"best, input stays", "best", topology.InputStays},
+		{"device-only", Policy{Name: "device only"}},
+		{"cloud-only", Policy{Name: "cloud only, raw input"}},
+		{"cloud-only-jpeg", Policy{Name: "cloud only, JPEG input", MaxLoss: -1}}, // a baseline is what it is
+		{"best", Policy{Name: BestOfAll}},
+		{"best", Policy{Name: "best, picture stays", Rule: topology.InputStays}},
+		{"best", Policy{Name: "best, picture stays, lossless", Rule: topology.InputStays, Lossless: true}},
 	}
 	out := make([]Policy, len(rows))
 	for i, r := range rows {
@@ -68,7 +80,8 @@ func Policies() ([]Policy, error) {
 		if err != nil {
 			return nil, err
 		}
-		out[i] = Policy{r.name, p, r.rule}
+		out[i] = r.policy
+		out[i].Planner = p
 	}
 	return out, nil
 }
@@ -83,9 +96,11 @@ func (c *Config) check() error {
 		return fmt.Errorf("simulate %s: the profile is of %s, the workload asks for %s: measure the model's own profile",
 			t.Name, c.Profile.Model, t.Workload.Model)
 	}
+	traced := map[string]bool{}
 	for _, l := range t.Links {
-		if l.Trace != "" {
-			return fmt.Errorf("%w: links: %s has a trace", ErrUnsupported, l.Name)
+		traced[l.Name] = l.Trace != ""
+		if l.Trace != "" && l.Rates == nil {
+			return fmt.Errorf("simulate %s: links: the trace of %s was not loaded", t.Name, l.Name)
 		}
 	}
 	for _, n := range t.Nodes {
@@ -99,6 +114,9 @@ func (c *Config) check() error {
 		}
 	}
 	for _, e := range t.Events {
+		if e.Bandwidth != nil && traced[e.Link] {
+			return fmt.Errorf("%w: events: a bandwidth for %s, which follows a trace: change its rtt or loss alone", ErrUnsupported, e.Link)
+		}
 		if e.Node == t.Workload.Source && c.Events {
 			return fmt.Errorf("%w: events: %s happens to the source %s, where requests enter and end", ErrUnsupported, e.Kind, e.Node)
 		}

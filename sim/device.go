@@ -15,6 +15,7 @@ type device struct {
 
 	dead, frozen bool
 	life         int // counts deaths: what belongs to an earlier life is void
+	turns        int // counts deaths, freezes and returns
 	queue        []*job
 	running      *job
 	beside       []*job // codec work

@@ -58,13 +58,13 @@ func (r *Report) writeJSON(w io.Writer) error {
 func (c *Comparison) writeCSV(w io.Writer) error {
 	out := csv.NewWriter(w)
 	rows := [][]string{{
-		"name", "plan", "failure", "predicted_ms", "simulated_ms", "half_interval_ms", "p90_ms", "p99_ms", "per_second",
+		"name", "plan", "failure", "predicted_ms", "simulated_ms", "half_interval_ms", "measured_ms", "p90_ms", "p99_ms", "per_second",
 		"bytes", "stages", "requests", "failed",
 	}}
 	number := func(v float64) string { return strconv.FormatFloat(v, 'g', 8, 64) }
 	for _, r := range c.Rows {
 		rows = append(rows, []string{
-			r.Name, r.Plan, r.Failure, number(r.PredictedMS), number(r.SimulatedMS), number(r.HalfMS), number(r.P90MS),
+			r.Name, r.Plan, r.Failure, number(r.PredictedMS), number(r.SimulatedMS), number(r.HalfMS), number(r.MeasuredMS), number(r.P90MS),
 			number(r.P99MS), number(r.PerSecond), strconv.FormatInt(r.Bytes, 10), strconv.Itoa(r.Stages),
 			strconv.Itoa(r.Requests), strconv.Itoa(r.Failed),
 		})

@@ -52,6 +52,11 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 			m.clock.at(e.Time, func() { m.happen(ctx, e) })
 		}
 	}
+	for _, l := range cfg.Topology.Links {
+		if l.Rates != nil {
+			m.follow(ctx, l)
+		}
+	}
 	m.arrivals(ctx)
 	for m.ended < cfg.Topology.Workload.Requests && m.clock.step() {
 		if err := ctx.Err(); err != nil {
@@ -115,6 +120,7 @@ func (m *mesh) arrive(ctx context.Context) {
 	m.open[r.out.ID] = r
 	if m.plan == nil {
 		if err := m.replan(ctx, nil); err != nil {
+			r.out.Plan = m.planText
 			r.end("no plan: " + err.Error())
 			return
 		}
@@ -126,7 +132,9 @@ func (m *mesh) arrive(ctx context.Context) {
 // replan makes the plan that new requests take, unless it is given.
 func (m *mesh) replan(ctx context.Context, plan *planner.Plan) error {
 	m.plan = nil
-	problem, err := m.belief.problem(m.cfg.Topology, m.cfg.Profile, m.cfg.Policy.Rule, func(n int) bool { return m.present[n] })
+	before := m.planText
+	m.planText = "no plan"
+	problem, err := m.belief.problem(m.cfg.Topology, m.cfg.Profile, m.cfg.Policy, func(n int) bool { return m.present[n] })
 	if err != nil {
 		return err
 	}
@@ -136,7 +144,7 @@ func (m *mesh) replan(ctx context.Context, plan *planner.Plan) error {
 		}
 	}
 	text := Describe(problem, plan)
-	if m.planText != "" && m.planText != text {
+	if before != "" && before != text {
 		m.note("plan: " + text)
 	}
 	m.problem, m.plan, m.planText = problem, plan, text
@@ -155,45 +163,57 @@ func (m *mesh) happen(ctx context.Context, e topology.Event) {
 		})
 		return
 	}
-	d := m.devices[n]
-	life := d.life
-	notice := func(present bool, ev session.Event) {
-		m.clock.after(m.cfg.Detect, func() {
-			if d.life != life {
-				return
-			}
-			m.present[n] = present
-			m.forgetPlan(ctx)
-			for _, id := range m.underWay() {
-				m.open[id].coordinate(ev)
-			}
-		})
-	}
-	id := planner.NodeID(n)
+	d, id := m.devices[n], planner.NodeID(n)
 	switch e.Kind {
 	case topology.Kill:
 		m.cut(n)
 		d.kill()
-		life = d.life
-		notice(false, session.PeerDown{Node: id})
+		m.notice(ctx, n, session.PeerDown{Node: id})
 	case topology.Stop:
-		if !d.dead {
+		if !d.dead && !d.frozen {
 			m.hold(n, 1)
 			d.freeze()
-			notice(false, session.PeerSuspect{Node: id})
+			m.notice(ctx, n, session.PeerSuspect{Node: id})
 		}
 	case topology.Cont:
 		if d.frozen {
 			m.hold(n, -1)
 			d.thaw()
-			notice(true, session.PeerUp{Node: id})
+			m.notice(ctx, n, session.PeerUp{Node: id})
 		}
 	case topology.Join:
 		if d.dead {
 			d.dead = false
-			notice(true, session.PeerUp{Node: id})
+			if m.present[n] { // it came back before its death was noticed: that it lost its memory is noticed with it
+				m.notice(ctx, n, session.PeerDown{Node: id}, session.PeerUp{Node: id})
+			} else {
+				m.notice(ctx, n, session.PeerUp{Node: id})
+			}
 		}
 	}
+}
+
+// notice tells the entry what happened to a node, unless something else has happened to it by then.
+func (m *mesh) notice(ctx context.Context, n int, events ...session.Event) {
+	d := m.devices[n]
+	d.turns++
+	turn := d.turns
+	m.clock.after(m.cfg.Detect, func() {
+		if d.turns != turn {
+			return
+		}
+		for _, ev := range events {
+			_, up := ev.(session.PeerUp)
+			if up == m.present[n] {
+				continue
+			}
+			m.present[n] = up
+			m.forgetPlan(ctx)
+			for _, id := range m.underWay() {
+				m.open[id].coordinate(ev)
+			}
+		}
+	})
 }
 
 // underWay are the ids of open requests, ascending.

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -12,19 +13,37 @@ import (
 func (r *Report) Print(w io.Writer) error {
 	c := r.Comparison
 	b := &strings.Builder{}
+	var failures []string
 	fmt.Fprintf(b, "%s: %s, %d seeds from %d\n\n", c.Topology, c.Model, c.Replications, c.Seed)
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "way\tpredicted\tsimulated\t95 %\tp90\tp99\tanswers/s\tbytes\tfailed\t  stages\t")
+	measured := ""
+	if !math.IsNaN(c.MedianError()) {
+		measured = "measured\terror\t"
+	}
+	fmt.Fprintln(t, "way\tpredicted\tsimulated\t95 %\t"+measured+"p90\tp99\tanswers/s\tbytes\tfailed\t  stages\t")
 	for _, row := range c.Rows {
 		if row.Failure != "" {
-			fmt.Fprintf(t, "%s\t-\t-\t-\t-\t-\t-\t-\t-\t  %s\t\n", row.Name, row.Failure)
+			failures = append(failures, row.Name+": "+row.Failure)
 			continue
 		}
-		fmt.Fprintf(t, "%s\t%.1f ms\t%.1f ms\t±%.1f ms\t%.1f ms\t%.1f ms\t%.1f\t%d\t%d/%d\t  %s\t\n", row.Name, row.PredictedMS,
-			row.SimulatedMS, row.HalfMS, row.P90MS, row.P99MS, row.PerSecond, row.Bytes, row.Failed, row.Requests, row.brief())
+		fmt.Fprintf(t, "%s\t%.1f ms\t%.1f ms\t±%.1f ms\t", row.Name, row.PredictedMS, row.SimulatedMS, row.HalfMS)
+		switch {
+		case row.MeasuredMS > 0:
+			fmt.Fprintf(t, "%.1f ms\t%+.1f %%\t", row.MeasuredMS, row.ErrorPercent)
+		case measured != "":
+			fmt.Fprint(t, "-\t-\t")
+		}
+		fmt.Fprintf(t, "%.1f ms\t%.1f ms\t%.1f\t%d\t%d/%d\t  %s\t\n",
+			row.P90MS, row.P99MS, row.PerSecond, row.Bytes, row.Failed, row.Requests, row.brief())
 	}
 	if err := t.Flush(); err != nil {
 		return err
+	}
+	for _, f := range failures {
+		fmt.Fprintln(b, f)
+	}
+	if measured != "" {
+		fmt.Fprintf(b, "median error of the simulation against the measurements: %.1f %%\n", c.MedianError())
 	}
 	if r.Story != nil {
 		r.Story.print(b)

@@ -9,16 +9,22 @@ import (
 )
 
 // Problem is what a planner is asked at the start of a topology: its nodes and links with the model's profile. Absent
-// nodes can run nothing. The rule is the given one, whatever the topology's says.
-func Problem(t *topology.Topology, p *Profile, rule topology.Rule) (*planner.Problem, error) {
-	return newAtlas(t).problem(t, p, rule, func(n int) bool { return !t.Nodes[n].Absent })
+// nodes can run nothing. The policy's rule counts, whatever the topology's says.
+func Problem(t *topology.Topology, p *Profile, policy Policy) (*planner.Problem, error) {
+	return newAtlas(t).problem(t, p, policy, func(n int) bool { return !t.Nodes[n].Absent })
 }
 
 // problem states the mesh as it is now.
 func (m *atlas) problem(
-	t *topology.Topology, prof *Profile, rule topology.Rule, present func(int) bool,
+	t *topology.Topology, prof *Profile, policy Policy, present func(int) bool,
 ) (*planner.Problem, error) {
 	p := &planner.Problem{Model: prof.Model, Objective: planner.Objective(t.Workload.Objective)}
+	switch {
+	case policy.MaxLoss == 0:
+		p.Limits.Loss = DefaultMaxLoss
+	case policy.MaxLoss > 0:
+		p.Limits.Loss = policy.MaxLoss
+	}
 	times := make([][]float64, len(t.Nodes))
 	for i, n := range t.Nodes {
 		node := planner.Node{Name: n.Name, Speed: n.Speed, Memory: int64(n.Memory), Power: float64(n.Power)}
@@ -31,6 +37,9 @@ func (m *atlas) problem(
 	for _, v := range prof.Values {
 		value := planner.Value{Name: v.Name, Producer: planner.External, Output: v.Output}
 		for _, c := range v.Codings {
+			if policy.Lossless && c.Loss > 0 {
+				continue
+			}
 			value.Codings = append(value.Codings, planner.Coding(c))
 		}
 		p.Values = append(p.Values, value)
@@ -55,7 +64,7 @@ func (m *atlas) problem(
 		p.Pieces = append(p.Pieces, out)
 	}
 	for v := range p.Values {
-		if p.Values[v].Producer == planner.External && rule == topology.InputStays {
+		if p.Values[v].Producer == planner.External && policy.Rule == topology.InputStays {
 			p.Values[v].Stay = []planner.NodeID{p.Source}
 		}
 	}

@@ -112,7 +112,7 @@ func (r *request) coordinate(ev session.Event) {
 // replan asks the planner for the rest, in the mesh as the entry knows it now.
 func (r *request) replan(e session.Replan) session.Event {
 	m := r.mesh
-	whole, err := m.belief.problem(m.cfg.Topology, m.cfg.Profile, m.cfg.Policy.Rule, func(int) bool { return true })
+	whole, err := m.belief.problem(m.cfg.Topology, m.cfg.Profile, m.cfg.Policy, func(int) bool { return true })
 	if err != nil {
 		return session.ReplanFailed{Attempt: e.Attempt, Reason: err.Error()}
 	}

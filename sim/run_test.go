@@ -46,7 +46,7 @@ links:
 workload: {model: camera, source: device, requests: 20}
 `
 
-func parse(t *testing.T, text string) *topology.Topology {
+func parse(t testing.TB, text string) *topology.Topology {
 	t.Helper()
 	top, err := topology.Parse([]byte(text))
 	if err != nil {
@@ -55,7 +55,7 @@ func parse(t *testing.T, text string) *topology.Topology {
 	return top
 }
 
-func policies(t *testing.T) []Policy {
+func policies(t testing.TB) []Policy {
 	t.Helper()
 	p, err := Policies()
 	if err != nil {
@@ -78,7 +78,7 @@ func run(t *testing.T, cfg Config) *Result {
 // more than InitialWindow waits for acknowledgements.
 func TestIdleRequestTakesWhatIsPredicted(t *testing.T) {
 	for _, policy := range policies(t) {
-		if policy.Name == "cloud-only (JPEG input)" {
+		if policy.Name == "cloud only, JPEG input" {
 			continue // the camera's profile has no JPEG
 		}
 		res := run(t, Config{Topology: parse(t, three), Profile: camera(), Policy: policy})
@@ -175,5 +175,30 @@ func TestThroughput(t *testing.T) {
 	}
 	if res.Elapsed < 45*time.Second || res.Elapsed > 80*time.Second {
 		t.Errorf("300 requests at 5/s took %v", res.Elapsed)
+	}
+}
+
+// TestTrace halves the link's rate after ten seconds: the entry notices after a while and no request fails.
+func TestTrace(t *testing.T) {
+	text := strings.Replace(three, "bandwidth: 10Mbps, rtt: 34ms", "trace: x, rtt: 34ms", 1)
+	text = strings.Replace(text, "requests: 20", "requests: 200", 1)
+	top := parse(t, text)
+	policy := policies(t)[3]
+	if _, err := Run(context.Background(), Config{Topology: top, Profile: camera(), Policy: policy}); err == nil {
+		t.Error("a trace that was not loaded is no error")
+	}
+	top.Links[2].Rates = &topology.Trace{
+		Steps: []topology.Step{{At: 0, Rate: 10e6}, {At: 10 * time.Second, Rate: 1e5}}, Period: time.Hour,
+	}
+	res := run(t, Config{Topology: top, Profile: camera(), Policy: policy})
+	if len(res.Latencies()) != 200 {
+		t.Errorf("%d of 200 requests were answered", len(res.Latencies()))
+	}
+	first, last := res.Requests[0], res.Requests[199]
+	if first.Plan == last.Plan {
+		t.Errorf("the plan stays %s when the link goes from 10 to 0.1 Mbps", first.Plan)
+	}
+	if len(res.Switches) == 0 || res.Switches[0].At < 10*time.Second || res.Switches[0].At > 11*time.Second {
+		t.Errorf("switches are %+v", res.Switches)
 	}
 }

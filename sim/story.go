@@ -84,8 +84,8 @@ type Report struct {
 	WallSeconds    float64 `json:"wall_seconds"`
 }
 
-// Report compares the policies and, when the topology has events, tells its story with the last policy that has a plan
-// without a rule.
+// Report compares the policies and, when the topology has events, tells its story with the policy BestOfAll, or else with
+// the first that has a plan.
 func (c Config) Report(ctx context.Context, policies []Policy, replications int) (*Report, error) {
 	began := time.Now()
 	comparison, err := Compare(ctx, c, policies, replications)
@@ -95,9 +95,12 @@ func (c Config) Report(ctx context.Context, policies []Policy, replications int)
 	r := &Report{Comparison: comparison}
 	if len(c.Topology.Events) > 0 {
 		for i, row := range comparison.Rows {
-			if row.Failure == "" && (policies[i].Rule == "" || c.Policy.Planner == nil) {
+			if row.Failure == "" && (c.Policy.Planner == nil || policies[i].Name == BestOfAll) {
 				c.Policy = policies[i]
 			}
+		}
+		if c.Policy.Planner == nil {
+			return r, nil
 		}
 		if r.Story, err = Tell(ctx, c); err != nil {
 			return nil, err

@@ -16,8 +16,10 @@ import (
 func commands() []*cobra.Command {
 	return []*cobra.Command{
 		newDemo(),
+		newPlanCommand(),
 		newNode(),
 		newToken(),
+		newEvict(),
 		newLs(),
 		newModels(),
 		newPs(),
@@ -30,6 +32,7 @@ func commands() []*cobra.Command {
 		newSuite(),
 		newSim(),
 		newPlanCommand(),
+		newCalibrate(),
 	}
 }
 

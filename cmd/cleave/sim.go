@@ -18,6 +18,7 @@ func newSim() *cobra.Command {
 		asJSON       bool
 		planners     []string
 		profile, out string
+		measured     string
 		seed         uint64
 		replications int
 		requests     int
@@ -47,6 +48,15 @@ func newSim() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if measured != "" {
+				m, err := sim.LoadMeasured(measured)
+				if err != nil {
+					return err
+				}
+				if err := report.Comparison.Against(m); err != nil {
+					return err
+				}
+			}
 			if out != "" {
 				names, err := report.WriteFiles(out)
 				if err != nil {
@@ -64,6 +74,7 @@ func newSim() *cobra.Command {
 	f.BoolVar(&asJSON, "json", false, "print one JSON document")
 	f.StringSliceVar(&planners, "planner", nil, "compare these planners under the workload's rule, instead of the demo's five ways")
 	f.StringVar(&profile, "profile", "", "file of measurements to use instead of the workload's")
+	f.StringVar(&measured, "measured", "", "file of what cleave demo --json printed: its medians stand beside the simulated ones")
 	f.StringVar(&out, "out", "", "folder for JSON, CSV and a Perfetto trace")
 	f.Uint64Var(&seed, "seed", 1, "first seed of the random numbers")
 	f.IntVar(&replications, "replications", sim.DefaultReplications, "how many seeds each way is run with")

@@ -21,7 +21,7 @@ func TestSimOfTheDemoWorksAlone(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &report); err != nil {
 		t.Fatal(err)
 	}
-	if len(report.Comparison.Rows) != 5 || report.Story == nil {
+	if len(report.Comparison.Rows) != 6 || report.Story == nil {
 		t.Fatalf("report is %s", out)
 	}
 	for _, row := range report.Comparison.Rows {

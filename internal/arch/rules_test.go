@@ -24,6 +24,7 @@ var rules = []rule{
 	{"split/onnx", []string{"internal/tensor", "internal/onnxpb", "split"}},
 	{"split/engine", []string{"internal/tensor", "internal/kernel/...", "split", "split/onnx", "split/engine/..."}},
 	{"codec", []string{"internal/tensor", "internal/kernel/...", "codec/..."}},
+	{"codec/calibrate", []string{"internal/tensor", "codec/...", "split/..."}},
 	{"planner", []string{"split", "planner/..."}},
 	{"node/control", []string{"planner/..."}},
 	{"node/session", []string{"planner/..."}},

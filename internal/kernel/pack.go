@@ -94,10 +94,7 @@ func packPanel(panel []float32, width int, b []float32, k, n, n0, ld int, trans 
 	if cols < width {
 		clear(panel[:k*width])
 	}
-	for j := range cols {
-		src := b[(n0+j)*ld : (n0+j)*ld+k]
-		for i, v := range src {
-			panel[i*width+j] = v
-		}
+	if k > 0 {
+		transposeRect(panel, b[n0*ld:], cols, k, width, ld)
 	}
 }

@@ -8,7 +8,7 @@ type Transpose struct {
 }
 
 // transposeBlock is the side of the square that is moved at a time, so that both sides stay in the first-level cache.
-const transposeBlock = 32
+const transposeBlock = 64
 
 // Units implements pool.Task.
 func (t *Transpose) Units() int { return t.Batch * ceilDiv(t.Cols, transposeBlock) }
@@ -21,22 +21,24 @@ func (t *Transpose) Run(lo, hi int) {
 	stripes := ceilDiv(t.Cols, transposeBlock)
 	for u := lo; u < hi; u++ {
 		at := u / stripes * t.Rows * t.Cols
+		x, y := t.X[at:at+t.Rows*t.Cols], t.Y[at:at+t.Rows*t.Cols]
 		c0 := u % stripes * transposeBlock
-		transposeStripe(t.Y[at:at+t.Rows*t.Cols], t.X[at:at+t.Rows*t.Cols], t.Rows, t.Cols, c0, min(c0+transposeBlock, t.Cols))
+		for r0 := 0; r0 < t.Rows; r0 += transposeBlock {
+			transposeRect(y[c0*t.Rows+r0:], x[r0*t.Cols+c0:], min(transposeBlock, t.Rows-r0), min(transposeBlock, t.Cols-c0), t.Rows, t.Cols)
+		}
 	}
 }
 
-// transposeStripe moves columns c0 to c1-1.
-func transposeStripe(y, x []float32, rows, cols, c0, c1 int) {
-	for r0 := 0; r0 < rows; r0 += transposeBlock {
-		r1 := min(r0+transposeBlock, rows)
-		for c := c0; c < c1; c++ {
-			dst := y[c*rows+r0 : c*rows+r1]
-			at := r0*cols + c
-			for i := range dst {
-				dst[i] = x[at]
-				at += cols
-			}
+// transposeRect computes y[c*ldy+r] = x[r*ldx+c] for r < rows and c < cols.
+func transposeRect(y, x []float32, rows, cols, ldy, ldx int) {
+	r0, c0 := vecTranspose(y, x, rows, cols, ldy, ldx)
+	for c := range cols {
+		r := 0
+		if c < c0 {
+			r = r0
+		}
+		for ; r < rows; r++ {
+			y[c*ldy+r] = x[r*ldx+c]
 		}
 	}
 }

@@ -126,9 +126,9 @@ func key(graph, backend string, groups []split.GroupID) uint64 {
 }
 
 // Prepare compiles, warms and times a stage of g, or finds the one prepared before. graph is g's digest; backend "" means the
-// first. estimate, when not 0, is the time that a run is known to take on the real machine, and saves the timing. It blocks for
-// as long as compiling takes.
-func (h *Host) Prepare(ctx context.Context, g *split.Graph, graph string, groups []split.GroupID, backend string, estimate time.Duration) (*Stage, error) {
+// first. estimate is the time that a run takes by the profile, on the real machine; it counts where the stage cannot be timed for
+// want of known shapes, and with rush, which saves the timing. It blocks for as long as compiling takes.
+func (h *Host) Prepare(ctx context.Context, g *split.Graph, graph string, groups []split.GroupID, backend string, estimate time.Duration, rush bool) (*Stage, error) {
 	b, err := h.backend(backend)
 	if err != nil {
 		return nil, fmt.Errorf("prepare stage: %w", err)
@@ -148,7 +148,7 @@ func (h *Host) Prepare(ctx context.Context, g *split.Graph, graph string, groups
 	s := e.Value.(*Stage)
 	h.mu.Unlock()
 
-	if err := s.compile(ctx, b, g, groups, estimate); err != nil {
+	if err := s.compile(ctx, b, g, groups, estimate, rush); err != nil {
 		h.drop(s)
 		return nil, fmt.Errorf("prepare stage of %d groups: %w", len(groups), err)
 	}

@@ -37,7 +37,7 @@ func (s *Stage) Usual() time.Duration { return s.usual }
 // Memory is the bytes that the stage holds.
 func (s *Stage) Memory() int64 { return s.memory.Load() }
 
-func (s *Stage) compile(ctx context.Context, b engine.Backend, g *split.Graph, groups []split.GroupID, estimate time.Duration) error {
+func (s *Stage) compile(ctx context.Context, b engine.Backend, g *split.Graph, groups []split.GroupID, estimate time.Duration, rush bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.exec != nil {
@@ -58,13 +58,13 @@ func (s *Stage) compile(ctx context.Context, b engine.Backend, g *split.Graph, g
 		return err
 	}
 	usual := estimate
-	if usual == 0 {
+	if in, err := Sample(stage.Graph); err == nil && !rush {
 		s.host.cfg.Quiet.Lock()
-		usual, err = s.host.clock(ctx, exec, stage.Graph)
+		usual, err = s.host.clock(ctx, exec, in)
 		s.host.cfg.Quiet.Unlock()
-	}
-	if err != nil {
-		return errors.Join(err, exec.Close())
+		if err != nil {
+			return errors.Join(err, exec.Close())
+		}
 	}
 	m := exec.Memory()
 	s.stage, s.exec, s.usual = stage, exec, usual

@@ -33,8 +33,9 @@ type Profile struct {
 	// Groups is seconds per group, parallel to the graph's; they add up to Total, the seconds of the whole graph run as one.
 	Groups []float64 `json:"groups"`
 	Total  float64   `json:"total"`
-	// Overhead is seconds that each further stage costs beyond its groups' times.
-	Overhead float64 `json:"overhead"`
+	// Border is the seconds that a byte which crosses between two stages costs both together beyond their groups' times, on a
+	// machine of Speed 1.
+	Border float64 `json:"border"`
 }
 
 // Question is everything that a problem is made from.
@@ -50,7 +51,7 @@ type Question struct {
 	Codings   func(v split.ValueID) []planner.Coding
 	Objective planner.Objective
 	Limits    planner.Limits
-	// InputsStay keeps the model's inputs on the entry.
+	// InputsStay keeps the model's inputs, and whatever still is raw data (split.Graph.Raw), on the entry.
 	InputsStay bool
 	// Avoid are machines that run nothing.
 	Avoid []int
@@ -63,7 +64,7 @@ func (q *Question) Problem() (*planner.Problem, *Frame, error) {
 		return nil, nil, fmt.Errorf("state problem: entry %d of %d machines", q.Entry, len(q.Machines))
 	}
 	b := builder{
-		q: q, g: q.Graph, frame: &Frame{}, value: map[split.ValueID]planner.ValueID{},
+		q: q, g: q.Graph, frame: &Frame{}, value: map[split.ValueID]planner.ValueID{}, raw: q.Graph.Raw(),
 		p: &planner.Problem{
 			Model: q.Model, Paths: q.Paths, Source: planner.NodeID(q.Entry), Sink: planner.NodeID(q.Entry),
 			Objective: q.Objective, Limits: q.Limits,
@@ -100,6 +101,7 @@ type builder struct {
 	frame *Frame
 	value map[split.ValueID]planner.ValueID
 	need  []bool // by group: it has to run
+	raw   []bool // by value: it shows the model's inputs
 }
 
 // wanted walks the groups backwards and marks those that somebody still needs.
@@ -127,12 +129,7 @@ func (b *builder) external(v split.ValueID) planner.ValueID {
 	if id, ok := b.value[v]; ok {
 		return id
 	}
-	id := b.add(v, planner.External)
-	val := &b.p.Values[id]
-	if b.q.InputsStay && slices.Contains(b.g.Inputs, v) {
-		val.Stay = []planner.NodeID{planner.NodeID(b.q.Entry)}
-	}
-	return id
+	return b.add(v, planner.External)
 }
 
 func (b *builder) add(v split.ValueID, producer planner.PieceID) planner.ValueID {
@@ -145,7 +142,11 @@ func (b *builder) add(v split.ValueID, producer planner.PieceID) planner.ValueID
 		specs = append(specs, c.Codec)
 	}
 	b.frame.Codecs = append(b.frame.Codecs, specs)
-	b.p.Values = append(b.p.Values, planner.Value{Name: b.g.Values[v].Name, Producer: producer, Codings: codings})
+	val := planner.Value{Name: b.g.Values[v].Name, Producer: producer, Codings: codings}
+	if b.q.InputsStay && b.raw[v] {
+		val.Stay = []planner.NodeID{planner.NodeID(b.q.Entry)}
+	}
+	b.p.Values = append(b.p.Values, val)
 	return id
 }
 
@@ -208,7 +209,7 @@ func (b *builder) outputs() error {
 	return nil
 }
 
-// classes ties together the pieces around each value that cannot travel.
+// classes ties together the pieces around each value that cannot travel, and constants to where they are read.
 func (b *builder) classes() {
 	parent := make([]int, len(b.p.Pieces))
 	for i := range parent {
@@ -222,6 +223,19 @@ func (b *builder) classes() {
 		return parent[i]
 	}
 	tied := make([]bool, len(b.p.Pieces))
+	// A piece without inputs makes a constant: it runs where the constant is first read.
+	for i := range b.p.Pieces {
+		if len(b.p.Pieces[i].In) > 0 {
+			continue
+		}
+		for _, v := range b.p.Pieces[i].Out {
+			if readers := b.p.Values[v].Consumers; len(readers) > 0 {
+				parent[find(i)] = find(int(readers[0]))
+				tied[i], tied[readers[0]] = true, true
+				break
+			}
+		}
+	}
 	entry := -1 // the class that has to be on the entry
 	for i := range b.p.Values {
 		v := &b.p.Values[i]

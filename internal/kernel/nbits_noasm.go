@@ -1,0 +1,5 @@
+//go:build noasm || !amd64
+
+package kernel
+
+func nbitsTile(_ ISA, a *nbitsArgs, rows, panel int) { nbitsTileGeneric(a, rows, panel) }

@@ -1,0 +1,5 @@
+//go:build noasm || !amd64
+
+package kernel
+
+func vecTranspose(_, _ []float32, _, _, _, _ int) (int, int) { return 0, 0 }
