@@ -40,6 +40,17 @@ func (n *Node) getPlan(w http.ResponseWriter, r *http.Request) error {
 	return write(w, lp.detailed(r))
 }
 
+// getSolution is the plan in the planner's terms, with every measurement that the planner saw.
+func (n *Node) getSolution(w http.ResponseWriter, r *http.Request) error {
+	lp := n.plans.get(r.PathValue("plan"))
+	if lp == nil {
+		return fmt.Errorf("plan %.12s: %w", r.PathValue("plan"), store.ErrNotFound)
+	}
+	plan := *lp.plan
+	plan.Proof = planner.Proof{Solver: plan.Proof.Solver} // bounds may be infinite, which JSON cannot say
+	return write(w, client.Solution{Problem: lp.problem, Plan: &plan})
+}
+
 // detailed is the plan's document with its picture, and its drawing when the request asks for one.
 func (lp *livePlan) detailed(r *http.Request) client.Plan {
 	d := lp.document()

@@ -136,7 +136,7 @@ func measureModel(ctx context.Context, progress io.Writer, path, image string) (
 	if err != nil {
 		return nil, err
 	}
-	return sim.ProfileOf(p, 0)
+	return sim.ProfileOf(p)
 }
 
 // smallestShapes binds every size that the model leaves open to 1.
