@@ -55,13 +55,16 @@ func (n *Node) getSolution(w http.ResponseWriter, r *http.Request) error {
 func (lp *livePlan) detailed(r *http.Request) client.Plan {
 	d := lp.document()
 	d.Picture = planner.Render(lp.problem, lp.plan, lp.label)
+	if r.URL.Query().Get("svg") == "1" {
+		d.SVG = planner.SVG(lp.problem, lp.plan)
+	}
 	return d
 }
 
 // label says what a value is: its type and shape.
 func (lp *livePlan) label(v planner.ValueID) string {
 	val := &lp.frame.c.graph.Values[lp.frame.frame.Values[v]]
-	return val.Name + " " + val.DType.String() + " " + val.Shape.String()
+	return planner.Short(val.Name) + " " + val.DType.String() + " " + val.Shape.String()
 }
 
 // maxTokenTime is the longest that a join token may be valid.
