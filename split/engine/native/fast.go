@@ -63,6 +63,8 @@ func (c *compiler) fast(ops []*split.Op) bool {
 		return c.resize(first)
 	case "PRelu":
 		return c.prelu(first)
+	case "LSTM", "GRU":
+		return c.recurrent(first)
 	case "ReduceMean", "ReduceSum", "ReduceMax":
 		return c.reduce(first)
 	case "Slice", "Split":
