@@ -120,6 +120,7 @@ func (m *mesh) arrive(ctx context.Context) {
 	m.open[r.out.ID] = r
 	if m.plan == nil {
 		if err := m.replan(ctx, nil); err != nil {
+			r.out.Plan = m.planText
 			r.end("no plan: " + err.Error())
 			return
 		}

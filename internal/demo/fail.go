@@ -14,9 +14,9 @@ func (d *director) fail(ctx context.Context, r *Report) error {
 	if err != nil {
 		return err
 	}
-	plan, err := d.plan(ctx, client.PlanRequest{Strategy: client.BestInputsStay, Via: []string{victim}})
+	plan, err := d.planOver(ctx, r, victim)
 	if err != nil {
-		return fmt.Errorf("plan a request over %s: %w", victim, err)
+		return err
 	}
 	act := &r.Failover
 	act.Killed = victim
@@ -54,7 +54,7 @@ func (d *director) fail(ctx context.Context, r *Report) error {
 	if err != nil {
 		return err
 	}
-	act.Completed, act.Equal, act.Error = true, diff.equal, diff.worst
+	act.Completed, act.Equal, act.Error, act.MinIoU = true, diff.equal, diff.worst, diff.minIoU
 	d.say("the request completed in %.1f ms (usually %.1f ms), replanned %d times", act.TotalMS, act.UsualMS, act.Replans)
 	return nil
 }
@@ -69,12 +69,38 @@ func (d *director) victim() (string, error) {
 	return "", fmt.Errorf("the demo's topology %q has no kill event", d.topo.Name)
 }
 
-// middleOf is the moment at which the node is predicted to be half through its stage.
+// planOver is a plan that uses the node: the best one of the first act if it does, else one made for the purpose.
+func (d *director) planOver(ctx context.Context, r *Report, node string) (client.Plan, error) {
+	for _, row := range r.Rows {
+		if row.Name != bestStays {
+			continue
+		}
+		for _, s := range row.Plan.Stages {
+			if s.Node == node {
+				return row.Plan, nil
+			}
+		}
+	}
+	plan, err := d.plan(ctx, client.PlanRequest{Strategy: client.BestInputsStay, Via: []string{node}})
+	if err != nil {
+		return plan, fmt.Errorf("plan a request over %s: %w", node, err)
+	}
+	return plan, nil
+}
+
+// middleOf is the moment, by the plan, half-way between the first byte on its way to the node and the end of its stage.
 func middleOf(plan client.Plan, node string) (time.Duration, error) {
 	for _, s := range plan.Stages {
-		if s.Node == node {
-			return time.Duration((s.StartMS + s.EndMS) / 2 * float64(time.Millisecond)), nil
+		if s.Node != node {
+			continue
 		}
+		from := s.StartMS
+		for _, t := range plan.Transfers {
+			if t.To == node {
+				from = min(from, t.StartMS)
+			}
+		}
+		return time.Duration((from + s.EndMS) / 2 * float64(time.Millisecond)), nil
 	}
 	return 0, fmt.Errorf("the plan does not use node %s", node)
 }

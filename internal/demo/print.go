@@ -46,12 +46,22 @@ func (p *printer) table(header string, rows []string) {
 }
 
 func (p *printer) nodes(r *Report) {
-	p.line("\nNODES, as %s sees them", r.Nodes[0].Name)
+	p.line("\nNODES, as %s sees them", self(r))
 	var rows []string
 	for _, n := range r.Nodes {
 		rows = append(rows, fmt.Sprintf("%s\t%s\t%d\tx%.3g\t%s", n.Name, n.State, n.PID, n.Speed, strings.Join(n.Addrs, " ")))
 	}
 	p.table("node\tstate\tprocess\tspeed\taddress", rows)
+}
+
+// self is the name of the node that the demo calls.
+func self(r *Report) string {
+	for _, n := range r.Nodes {
+		if n.Self {
+			return n.Name
+		}
+	}
+	return "the entry node"
 }
 
 func (p *printer) paths(r *Report) {
@@ -83,7 +93,7 @@ func (p *printer) rows(r *Report) {
 	for _, row := range r.Rows {
 		answer := "bit for bit"
 		if !row.Equal {
-			answer = fmt.Sprintf("within %.2g%%", 100*row.Error)
+			answer = fmt.Sprintf("overlap %.2f", row.MinIoU)
 		}
 		rows = append(rows, fmt.Sprintf("%s\t%d\t%d\t%.1f\t%.1f\t%+.0f%%\t%.1f-%.1f\t%s\t%d",
 			row.Name, row.Stages, row.Bytes, row.PredictedMS, row.MeasuredMS, 100*(row.PredictedMS/row.MeasuredMS-1),
@@ -91,7 +101,7 @@ func (p *printer) rows(r *Report) {
 	}
 	p.table("way\tstages\tbytes\tpredicted ms\tmeasured ms\terror\tp10-p90\tequals unsplit\tfaces", rows)
 	p.line("%s", r.Verdict)
-	p.line("Where codecs are lossy, outputs may differ by %.0f%% of their range at most.", 100*lossyBound)
+	p.line("Where codecs are lossy, every box must overlap the unsplit run's by %.1f (intersection over union) at least.", minOverlap)
 }
 
 func (p *printer) degrade(a *Degrade) {
@@ -103,8 +113,8 @@ func (p *printer) degrade(a *Degrade) {
 
 func (p *printer) failover(a *Failover) {
 	p.line("\nTHIRD ACT: node %s (process %d) gets SIGKILL %.1f ms into a request", a.Killed, a.PID, a.KilledAt)
-	p.line("The request completed in %.1f ms (usually %.1f ms), replanned %d time(s); largest difference from the unsplit run %.2g%%.",
-		a.TotalMS, a.UsualMS, a.Replans, 100*a.Error)
+	p.line("The request completed in %.1f ms (usually %.1f ms), replanned %d time(s); its boxes overlap the unsplit run's by %.2f.",
+		a.TotalMS, a.UsualMS, a.Replans, a.MinIoU)
 	for _, e := range a.Events {
 		p.line("  %s", e)
 	}

@@ -48,13 +48,13 @@ type Row struct {
 	// of the whole model run in one process.
 	Lossless bool `json:"lossless"`
 	Equal    bool `json:"equal"`
-	// Error is the largest difference of any output element from the unsplit run, relative to that output's range; Bound is
-	// what the demo allows, 0 for a lossless plan.
+	// Error is the largest difference of any output element from the unsplit run, relative to that output's range.
 	Error float64 `json:"relative_error"`
-	Bound float64 `json:"bound"`
-	// Faces is how many faces were found, and MinIoU the least overlap of a box with the unsplit run's.
+	// Faces is how many faces were found; MinIoU is the least overlap of a box with the unsplit run's, 0 when their numbers
+	// differ, and Bound the least that the demo accepts.
 	Faces  int         `json:"faces"`
 	MinIoU float64     `json:"min_iou"`
+	Bound  float64     `json:"min_iou_bound"`
 	Plan   client.Plan `json:"plan"`
 }
 
@@ -86,6 +86,7 @@ type Failover struct {
 	Completed bool     `json:"completed"`
 	Equal     bool     `json:"equal"`
 	Error     float64  `json:"relative_error"`
+	MinIoU    float64  `json:"min_iou"`
 	Events    []string `json:"events,omitempty"`
 }
 

@@ -106,6 +106,7 @@ func (c *ConvTranspose) Run(lo, hi int) {
 	}
 	s := getScratch()
 	defer s.free()
+	hold(s, 0, c.X)
 	zero := grow(&s.f32, c.C)
 	clear(zero)
 	for u := lo; u < hi; u++ {
@@ -128,14 +129,14 @@ func (c *ConvTranspose) row(s *scratch, p *transposePhase, img, oy, r, g int, ze
 	w := p.groups[g]
 	pixels, taps := ceilDiv(c.OW-r, c.StrideW), len(p.taps)
 	rows := grow(&s.rows, max(1, ceilDiv(pixels, tileRows)*taps)*tileRows)
-	none := unsafe.Pointer(unsafe.SliceData(zero))
+	none := address(unsafe.SliceData(zero))
 	for t, tap := range p.taps {
 		iy := oy/c.StrideH + tap.dy
 		for j := range pixels {
 			ix := j + tap.dx
 			to := &rows[(j/tileRows*taps+t)*tileRows+j%tileRows]
 			if uint(iy) < uint(c.H) && uint(ix) < uint(c.W) {
-				*to = unsafe.Pointer(&c.X[((img*c.H+iy)*c.W+ix)*c.C+g*ic])
+				*to = address(&c.X[((img*c.H+iy)*c.W+ix)*c.C+g*ic])
 			} else {
 				*to = none
 			}
