@@ -25,6 +25,9 @@ func int8TileGeneric(a *int8Args, rows, panel int) {
 		acc := c[r*panel : (r+1)*panel]
 		clear(acc)
 		for t := range int(a.taps) {
+			if groups == 0 {
+				break // and the addresses mean nothing
+			}
 			x := unsafe.Slice((*uint8)(taps[t*tileRows+r]), groups*4)
 			for g := range groups {
 				x0, x1, x2, x3 := int32(x[g*4]), int32(x[g*4+1]), int32(x[g*4+2]), int32(x[g*4+3])

@@ -56,6 +56,9 @@ func tileGeneric(a *tileArgs, rows, width int) {
 			copy(acc[:], unsafe.Slice((*float32)(a.bias), cols))
 		}
 		for t := range int(a.taps) {
+			if k == 0 {
+				break // and the addresses mean nothing
+			}
 			row := unsafe.Slice((*float32)(taps[t*tileRows+r]), k)
 			for i, x := range row {
 				brow := b[(t*k+i)*ldb:]
