@@ -144,7 +144,8 @@ func readSamples(g *split.Graph, f *calibrateFlags) ([][]tensor.Value, error) {
 		if len(shape) > 0 && shape[0] == tensor.Unknown {
 			shape[0] = 1
 		}
-		for i := range f.samples {
+		// The whole pictures come last, so that they are among the judging samples.
+		for i := f.samples - 1; i >= 0; i-- {
 			t, err := calibrate.Sample(pictures, i, shape, pixels)
 			if err != nil {
 				return nil, err

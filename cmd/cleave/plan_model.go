@@ -56,7 +56,7 @@ func planModel(ctx context.Context, out, progress io.Writer, arg string, f planF
 		}
 		fmt.Fprintln(progress, "wrote", f.svg)
 	}
-	if f.json {
+	if f.api.json {
 		return writeJSON(out, reportPlan(p, plan, others))
 	}
 	fmt.Fprintf(out, "%s over %s\n\n%s\n%s", prof.Model, t.Name, planner.Render(p, plan, nil), planner.Explain(p, plan, others))
@@ -136,7 +136,7 @@ func measureModel(ctx context.Context, progress io.Writer, path, image string) (
 	if err != nil {
 		return nil, err
 	}
-	return sim.ProfileOf(p, 0)
+	return sim.ProfileOf(p)
 }
 
 // smallestShapes binds every size that the model leaves open to 1.

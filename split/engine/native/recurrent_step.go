@@ -1,6 +1,7 @@
 package native
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/cleave-mesh/cleave/internal/kernel"
@@ -8,214 +9,217 @@ import (
 	"github.com/cleave-mesh/cleave/split"
 )
 
-// recurrent appends an LSTM or GRU with constant weights, the default activations, and neither peepholes, clipping nor
-// sequence lengths.
+// recurrent appends an LSTM or GRU with constant weights, default activations and full sequences. The products with the
+// inputs of all steps are one matrix product; the recurrent ones follow step by step.
 func (c *compiler) recurrent(op *split.Op) bool {
-	lstm := op.Type == "LSTM"
-	gates, defaults := 3, []string{"Sigmoid", "Tanh"}
-	if lstm {
-		gates, defaults = 4, []string{"Sigmoid", "Tanh", "Tanh"}
-	}
-	w, r, x := c.constant(op.Input(1)), c.constant(op.Input(2)), op.Inputs[0]
-	if !c.isFloat32(x) || w == nil || r == nil || w.DType() != tensor.Float32 || len(w.Shape()) != 3 || len(r.Shape()) != 3 {
+	x := op.Inputs[0]
+	wt, rt := c.constant(op.Inputs[1]), c.constant(op.Inputs[2])
+	gates := map[string]int{"LSTM": 4, "GRU": 3}[op.Type]
+	if !c.isFloat32(x) || wt == nil || rt == nil || op.Int("layout", 0) != 0 || op.Attrs["activations"] != nil && !c.defaultGates(op) ||
+		op.Float("clip", 0) != 0 || op.Int("input_forget", 0) != 0 || op.Input(7) != split.None {
 		return false
 	}
-	s := &recurrentStep{x: int(x), lstm: lstm, gates: gates, afterReset: op.Int("linear_before_reset", 0) != 0}
-	direction := op.Str("direction", "forward")
-	s.directions, s.reverse = w.Shape()[0], direction == "reverse"
-	names := attr[[]string](op, "activations", nil)
-	if names != nil && !slices.Equal(names, slices.Repeat(defaults, s.directions)) || op.Float("clip", 0) != 0 ||
-		op.Int("layout", 0) != 0 || op.Int("input_forget", 0) != 0 || op.Input(4) != split.None || op.Input(7) != split.None ||
-		op.Attrs["activation_alpha"] != nil || op.Attrs["activation_beta"] != nil {
-		return false
+	xs, rs := c.p.slots[x].shape, rt.Shape()
+	dir := op.Str("direction", "forward")
+	s := &recurrentStep{lstm: op.Type == "LSTM", steps: xs[0], batch: xs[1], in: xs[2], hidden: rs[2], gates: gates, dirs: 1, x: int(x), h0: -1, c0: -1, after: op.Int("linear_before_reset", 0) == 1}
+	if dir == "bidirectional" {
+		s.dirs = 2
 	}
-	xs := c.p.slots[x].shape
-	s.steps, s.batch, s.hidden = xs[0], xs[1], r.Shape()[2]
-	width := gates * s.hidden
-	if (s.directions == 2) != (direction == "bidirectional") || !w.Shape().Equal(tensor.Shape{s.directions, width, xs[2]}) ||
-		!r.Shape().Equal(tensor.Shape{s.directions, width, s.hidden}) {
+	n := s.hidden
+	if !wt.Shape().Equal(tensor.Shape{s.dirs, gates * n, s.in}) || !rs.Equal(tensor.Shape{s.dirs, gates * n, n}) || s.steps*s.batch*n == 0 || !c.fullLengths(op, s.steps) {
 		return false
-	}
-	s.h0, s.c0 = int(op.Input(5)), int(op.Input(6))
-	for _, v := range []split.ValueID{op.Input(5), op.Input(6)} {
-		if v != split.None && !c.isFloat32(v) {
-			return false
-		}
 	}
 	var bias []float32
-	if v := op.Input(3); v != split.None {
-		if bias = c.channels(v, s.directions*2*width); bias == nil {
+	if b := op.Input(3); b != split.None {
+		if bias = c.channels(b, s.dirs*2*gates*n); bias == nil {
 			return false
 		}
 	}
-	c.pack(s, tensor.Data[float32](w), tensor.Data[float32](r), bias, xs[2])
-	c.placeRecurrent(s, op)
+	for d := range s.dirs {
+		s.dir = append(s.dir, c.recurrentWeights(s, wt, rt, bias, d, dir == "reverse" || d == 1))
+	}
+	c.toPlain(x)
+	reads := []int{s.x}
+	for i, to := range []*int{&s.h0, &s.c0} {
+		v := op.Input(5 + i)
+		if v == split.None || i == 1 && !s.lstm {
+			continue
+		}
+		if !c.isFloat32(v) {
+			return false
+		}
+		c.toPlain(v)
+		*to = int(v)
+		reads = append(reads, int(v))
+	}
+	rows := s.steps * s.batch
+	s.pre = c.extra(tensor.Float32, tensor.Shape{rows, gates * n})
+	s.rec = c.extra(tensor.Float32, tensor.Shape{s.batch, gates * n})
+	s.h = c.extra(tensor.Float32, tensor.Shape{s.dirs, s.batch, n})
+	s.cell = c.extra(tensor.Float32, tensor.Shape{s.dirs, s.batch, n})
+	s.tmp = c.extra(tensor.Float32, tensor.Shape{s.batch, n})
+	writes := []int{s.pre, s.rec, s.h, s.cell, s.tmp}
+	s.y = [3]int{-1, -1, -1}
+	for i := range s.y {
+		if v := op.Output(i); v != split.None {
+			s.y[i] = c.outPlain(v)
+			writes = append(writes, s.y[i])
+		}
+	}
+	c.add(s, stepIO{reads: reads, writes: writes})
 	return true
 }
 
-// pack packs the weights of each direction: of the input for all gates at once; of the state likewise, but for a GRU that
-// resets the state before its product, whose last gate stands alone. Biases of input and state add up where both are
-// added at once.
-func (c *compiler) pack(s *recurrentStep, w, r, bias []float32, in int) {
-	n, width := s.hidden, s.gates*s.hidden
-	for d := range s.directions {
-		wd, rd := w[d*width*in:(d+1)*width*in], r[d*width*n:(d+1)*width*n]
-		q := recurrentDirection{stateBias: make([]float32, width)}
-		inBias := make([]float32, width)
-		if bias != nil {
-			copy(inBias, bias[2*d*width:])
-			copy(q.stateBias, bias[(2*d+1)*width:(2*d+2)*width])
-		}
-		if s.lstm || !s.afterReset {
-			kernel.Add(inBias, inBias, q.stateBias)
-			clear(q.stateBias)
-		}
-		q.input = kernel.Gemm{M: s.steps * s.batch, LDA: in, B: kernel.Pack(wd, in, width, in, true), LDC: width, Bias: inBias}
-		together := width
-		if !s.lstm && !s.afterReset {
-			together = 2 * n
-			q.last = kernel.Gemm{M: s.batch, LDA: n, B: kernel.Pack(rd[together*n:], n, n, n, true), LDC: n, LDR: width}
-			c.e.packs.bytes += q.last.B.Bytes()
-		}
-		q.state = kernel.Gemm{M: s.batch, LDA: n, B: kernel.Pack(rd[:together*n], n, together, n, true), LDC: together, LDR: width}
-		if !s.lstm && s.afterReset {
-			q.state.Bias = q.stateBias
-		}
-		c.e.packs.bytes += q.input.B.Bytes() + q.state.B.Bytes()
-		s.dir = append(s.dir, q)
-	}
-}
-
-// placeRecurrent finds the step's memory and appends it.
-func (c *compiler) placeRecurrent(s *recurrentStep, op *split.Op) {
-	c.toPlain(op.Inputs[0])
-	for _, v := range []split.ValueID{op.Input(5), op.Input(6)} {
-		c.toPlain(v)
-	}
-	s.y, s.yh, s.yc = -1, -1, -1
-	for i, to := range []*int{&s.y, &s.yh, &s.yc} {
-		if v := op.Output(i); v != split.None {
-			*to = c.outPlain(v)
+// defaultGates reports whether activations are stated but are those that ONNX has anyway.
+func (c *compiler) defaultGates(op *split.Op) bool {
+	want := map[string][]string{"LSTM": {"Sigmoid", "Tanh", "Tanh"}, "GRU": {"Sigmoid", "Tanh"}}[op.Type]
+	for i, a := range op.Strs("activations") {
+		if a != want[i%len(want)] {
+			return false
 		}
 	}
-	n := s.hidden
-	s.fromInput = c.extra(tensor.Float32, tensor.Shape{s.steps * s.batch, s.gates * n})
-	s.fromState = c.extra(tensor.Float32, tensor.Shape{s.batch, s.gates * n})
-	s.states = c.extra(tensor.Float32, tensor.Shape{3, s.batch, n})
-	c.add(s, stepIO{
-		reads: []int{s.x, s.h0, s.c0}, writes: []int{s.y, s.yh, s.yc, s.fromInput, s.fromState, s.states},
-	})
+	return true
 }
 
-type recurrentDirection struct {
-	input, state, last kernel.Gemm
-	stateBias          []float32
+// fullLengths reports whether every sequence has all steps.
+func (c *compiler) fullLengths(op *split.Op, steps int) bool {
+	v := op.Input(4)
+	if v == split.None {
+		return true
+	}
+	t := c.constant(v)
+	return t != nil && t.DType() == tensor.Int32 && !slices.ContainsFunc(tensor.Data[int32](t), func(n int32) bool { return int(n) != steps })
 }
 
-// recurrentStep computes an LSTM or GRU.
+// recurrentWeights packs direction d.
+func (c *compiler) recurrentWeights(s *recurrentStep, wt, rt *tensor.Tensor, bias []float32, d int, backwards bool) recurrentDir {
+	g, n := s.gates*s.hidden, s.hidden
+	block := func(t *tensor.Tensor, k, from, to int) *kernel.Packed {
+		form := fmt.Sprintf("rows %d to %d of %d", d*g+from, d*g+to, k)
+		return pack(c.e.packs, t, form, func() *kernel.Packed {
+			return kernel.Pack(tensor.Data[float32](t)[(d*g+from)*k:(d*g+to)*k], k, to-from, k, true)
+		})
+	}
+	w := recurrentDir{backwards: backwards, bias: make([]float32, g)}
+	w.input = kernel.Gemm{M: s.steps * s.batch, LDA: s.in, B: block(wt, s.in, 0, g), LDC: g, Bias: w.bias}
+	if s.lstm || s.after {
+		w.state = kernel.Gemm{M: s.batch, LDA: n, B: block(rt, n, 0, g), LDC: g}
+	} else {
+		w.state = kernel.Gemm{M: s.batch, LDA: n, B: block(rt, n, 0, 2*n), LDC: g}
+		w.last = kernel.Gemm{M: s.batch, LDA: n, B: block(rt, n, 2*n, g), LDC: g}
+	}
+	if bias != nil {
+		b := bias[2*d*g : 2*(d+1)*g]
+		kernel.Add(w.bias, b[:g], b[g:])
+		if !s.lstm && s.after { // the bias of the last gate's recurrent product is inside the reset
+			copy(w.bias[2*n:], b[2*n:g])
+			w.state.Bias = append(make([]float32, 2*n), b[g+2*n:]...)
+		}
+	}
+	return w
+}
+
+// recurrentDir is one direction of a recurrentStep.
+type recurrentDir struct {
+	backwards bool
+	bias      []float32
+	input     kernel.Gemm // of all steps
+	state     kernel.Gemm // of one step: all gates, or all but GRU's last
+	last      kernel.Gemm // GRU's last gate, when the reset comes first
+}
+
 type recurrentStep struct {
-	x, h0, c0, y, yh, yc         int // slots, -1 where absent
-	fromInput, fromState, states int // slots of what the gates get from the input and the state, and of the states
-	steps, batch, hidden, gates  int
-	directions                   int
-	lstm, reverse, afterReset    bool
-	dir                          []recurrentDirection
+	lstm, after                           bool
+	steps, batch, in, hidden, gates, dirs int
+	dir                                   []recurrentDir
+	x, h0, c0, pre, rec, h, cell, tmp     int
+	y                                     [3]int
 }
 
 func (s *recurrentStep) run(p *program) error {
-	size := s.batch * s.hidden
-	states := p.slots[s.states].f32
-	h, cell, tmp := states[:size], states[size:2*size], states[2*size:]
+	n := s.batch * s.hidden
 	for d := range s.dir {
-		q := &s.dir[d]
-		q.input.A, q.input.C = p.slots[s.x].f32, p.slots[s.fromInput].f32
-		p.parallel.Run(&q.input)
-		s.initial(p, h, s.h0, d)
-		s.initial(p, cell, s.c0, d)
+		w := &s.dir[d]
+		h, cell := p.slots[s.h].f32[d*n:(d+1)*n], p.slots[s.cell].f32[d*n:(d+1)*n]
+		clear(h)
+		clear(cell)
+		if s.h0 >= 0 {
+			copy(h, p.slots[s.h0].f32[d*n:])
+		}
+		if s.c0 >= 0 {
+			copy(cell, p.slots[s.c0].f32[d*n:])
+		}
+		pre := p.slots[s.pre].f32
+		w.input.A, w.input.C = p.slots[s.x].f32, pre
+		p.parallel.Run(&w.input)
 		for k := range s.steps {
 			t := k
-			if s.reverse || d == 1 {
+			if w.backwards {
 				t = s.steps - 1 - k
 			}
-			in := q.input.C[t*s.batch*q.input.LDC:]
+			g := s.batch * s.gates * s.hidden
 			if s.lstm {
-				s.stepLSTM(p, q, in, h, cell)
+				s.lstmStep(p, w, pre[t*g:(t+1)*g], h, cell)
 			} else {
-				s.stepGRU(p, q, in, h, tmp)
+				s.gruStep(p, w, pre[t*g:(t+1)*g], h)
 			}
-			if s.y >= 0 {
-				copy(p.slots[s.y].f32[(t*s.directions+d)*size:], h)
+			if s.y[0] >= 0 {
+				copy(p.slots[s.y[0]].f32[(t*s.dirs+d)*n:], h)
 			}
 		}
-		if s.yh >= 0 {
-			copy(p.slots[s.yh].f32[d*size:], h)
-		}
-		if s.yc >= 0 {
-			copy(p.slots[s.yc].f32[d*size:], cell)
-		}
+	}
+	if s.y[1] >= 0 {
+		copy(p.slots[s.y[1]].f32, p.slots[s.h].f32)
+	}
+	if s.y[2] >= 0 {
+		copy(p.slots[s.y[2]].f32, p.slots[s.cell].f32)
 	}
 	return nil
 }
 
-// initial sets a state to what slot from holds for direction d, or zero.
-func (s *recurrentStep) initial(p *program, state []float32, from, d int) {
-	if from < 0 {
-		clear(state)
-		return
-	}
-	copy(state, p.slots[from].f32[d*len(state):])
-}
-
-// stepLSTM moves h and cell on by one step; in is what the input gives the gates i, o, f and c.
-func (s *recurrentStep) stepLSTM(p *program, q *recurrentDirection, in, h, cell []float32) {
-	g, n := p.slots[s.fromState].f32, s.hidden
-	q.state.A, q.state.C, q.state.Residual = h, g, in
-	p.parallel.Run(&q.state)
+// lstmStep: the gates stand in the order i, o, f, c.
+func (s *recurrentStep) lstmStep(p *program, w *recurrentDir, pre, h, cell []float32) {
+	n, g := s.hidden, 4*s.hidden
+	w.state.A, w.state.C = h, p.slots[s.rec].f32
+	w.state.Residual, w.state.LDR = pre, g
+	p.parallel.Run(&w.state)
 	for b := range s.batch {
-		gate := g[b*4*n : (b+1)*4*n]
-		kernel.Sigmoid(gate[:3*n], gate[:3*n])
-		kernel.Tanh(gate[3*n:], gate[3*n:])
-		c, y := cell[b*n:(b+1)*n], h[b*n:(b+1)*n]
-		kernel.Mul(c, c, gate[2*n:3*n])
-		kernel.MulAdd(c, gate[:n], gate[3*n:], c)
-		kernel.Tanh(y, c)
-		kernel.Mul(y, y, gate[n:2*n])
+		row, c, tmp := w.state.C[b*g:(b+1)*g], cell[b*n:(b+1)*n], p.slots[s.tmp].f32[:n]
+		kernel.Sigmoid(row[:3*n], row[:3*n])
+		kernel.Tanh(row[3*n:], row[3*n:])
+		kernel.Mul(tmp, row[:n], row[3*n:])
+		kernel.MulAdd(c, row[2*n:3*n], c, tmp)
+		kernel.Tanh(tmp, c)
+		kernel.Mul(h[b*n:(b+1)*n], row[n:2*n], tmp)
 	}
 }
 
-// stepGRU moves h on by one step; in is what the input gives the gates z, r and h.
-func (s *recurrentStep) stepGRU(p *program, q *recurrentDirection, in, h, tmp []float32) {
-	g, n := p.slots[s.fromState].f32, s.hidden
-	q.state.A, q.state.C = h, g
-	if !s.afterReset {
-		q.state.Residual = in
-	}
-	p.parallel.Run(&q.state)
-	width := q.state.LDC
+// gruStep: the gates stand in the order z, r, h.
+func (s *recurrentStep) gruStep(p *program, w *recurrentDir, pre, h []float32) {
+	n, g := s.hidden, 3*s.hidden
+	rec, tmp := p.slots[s.rec].f32, p.slots[s.tmp].f32
+	w.state.A, w.state.C = h, rec
+	p.parallel.Run(&w.state)
 	for b := range s.batch {
-		gate, from := g[b*width:(b+1)*width], in[b*3*n:(b+1)*3*n]
-		if s.afterReset {
-			kernel.Add(gate[:2*n], gate[:2*n], from[:2*n])
-		}
-		kernel.Sigmoid(gate[:2*n], gate[:2*n])
-		t := tmp[b*n : (b+1)*n]
-		if s.afterReset {
-			kernel.MulAdd(t, gate[n:2*n], gate[2*n:], from[2*n:])
+		row, in := rec[b*g:(b+1)*g], pre[b*g:(b+1)*g]
+		kernel.Add(row[:2*n], row[:2*n], in[:2*n])
+		kernel.Sigmoid(row[:2*n], row[:2*n])
+		if s.after {
+			kernel.MulAdd(row[2*n:], row[n:2*n], row[2*n:], in[2*n:])
 		} else {
-			kernel.Mul(t, gate[n:2*n], h[b*n:(b+1)*n])
+			kernel.Mul(tmp[b*n:(b+1)*n], row[n:2*n], h[b*n:(b+1)*n])
 		}
 	}
-	if !s.afterReset {
-		// The product reads all of tmp, so it goes to the free third of the gates.
-		q.last.A, q.last.C, q.last.Residual = tmp, g[2*n*s.batch:], in[2*n:]
-		p.parallel.Run(&q.last)
-		copy(tmp, q.last.C[:len(tmp)])
+	if !s.after {
+		w.last.A, w.last.C = tmp, rec[2*n:]
+		w.last.Residual, w.last.LDR = pre[2*n:], g
+		p.parallel.Run(&w.last)
 	}
 	for b := range s.batch {
-		z, t, y := g[b*width:b*width+n], tmp[b*n:(b+1)*n], h[b*n:(b+1)*n]
-		kernel.Tanh(t, t)
-		// (1-z)*t + z*h = t + z*(h-t)
-		kernel.Sub(y, y, t)
-		kernel.MulAdd(y, z, y, t)
+		row, hb := rec[b*g:(b+1)*g], h[b*n:(b+1)*n]
+		next := row[2*n:]
+		kernel.Tanh(next, next)
+		kernel.Sub(hb, hb, next)
+		kernel.MulAdd(hb, row[:n], hb, next)
 	}
 }
