@@ -172,6 +172,9 @@ func (d *directory) watch(ctx context.Context) {
 			switch e.Kind {
 			case member.NodeFailed, member.NodeLeft, member.NodeForgotten:
 				d.tellFlights(e.Node, func(id planner.NodeID) session.Event { return session.PeerDown{Node: id} })
+			case member.NodeEvicted:
+				d.tellFlights(e.Node, func(id planner.NodeID) session.Event { return session.PeerDown{Node: id} })
+				d.n.saveCredentials(d.n.mesh.Credentials())
 			case member.NodeJoined:
 				d.suspect(e.Node, false)
 				d.n.links.apply()
