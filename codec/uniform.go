@@ -41,14 +41,18 @@ const escape = rans.Alphabet - 1
 // modeZero is the mode of a chunk without a symbol other than zero.
 const modeZero = 2
 
-// uniformChunk is the elements of a chunk when the spec does not say: contexts reach far.
-const uniformChunk = 1 << 18
+// uniformChunk is the elements of a chunk when the spec does not say: many, because contexts reach far, and such that the
+// strips of package rans do not all fall on the same sets of a cache.
+const uniformChunk = 1<<18 - 1<<11
 
 // foldState is a uniform frame's parameters and scratch.
 type foldState struct {
 	foldQuant
 	bound   float32
 	table   *Table
+	channel int // element i has channel i/inner%channel, where the table has factors
+	inner   int
+	scaledX []float32
 	exact   []bool
 	values  [256]float32
 	symbols []byte
@@ -124,12 +128,21 @@ func (c uniformCodec) prepare(w *work, p params) error {
 			return err
 		}
 		f.foldQuant = f.table.quant
+		if err := f.channels(w.shape); err != nil {
+			return err
+		}
 	}
 	least := peak / simd.MaxFold
+	if f.scaled() {
+		least = f.reach(w) / simd.MaxFold
+	}
 	if err := c.choose(w, p, rms, least); err != nil {
 		return err
 	}
 	f.bound = f.foldQuant.bound(peak)
+	if f.table != nil {
+		f.bound *= max(f.table.largest(), 1)
+	}
 	w.params = append(w.params, flag(f.table != nil))
 	w.params = f.foldQuant.append(appendFloat(w.params, f.bound))
 	if f.table != nil {
@@ -252,6 +265,9 @@ func (uniformCodec) parse(w *work) error {
 			return err
 		}
 		f.table = t
+		if err := f.channels(w.shape); err != nil {
+			return err
+		}
 	}
 	if flags > 1 || r.bad || r.at != len(w.params) {
 		return errParams
@@ -270,7 +286,7 @@ func (uniformCodec) appendChunk(dst []byte, w *work, lo, hi int) ([]byte, error)
 	}
 	n := hi - lo
 	f.symbols = sized(f.symbols, rans.Padded(n))
-	f.fold(f.symbols[:n], w.floats(lo, hi))
+	f.foldChannels(f.symbols[:n], w.floats(lo, hi), lo)
 	clear(f.symbols[n:])
 	known := &allKnown
 	if f.table != nil {
@@ -361,7 +377,9 @@ func (uniformCodec) decodeChunk(w *work, payload []byte, lo, hi int) error {
 	if err := putEscapes(f.symbols[:n], escapes); err != nil {
 		return err
 	}
-	simd.Unfold(w.target(lo, hi), f.symbols[:n], &f.values)
+	dst := w.target(lo, hi)
+	simd.Unfold(dst, f.symbols[:n], &f.values)
+	f.scale(dst, lo)
 	w.store(lo, hi)
 	return nil
 }

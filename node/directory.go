@@ -225,7 +225,9 @@ func (d *directory) refresh() {
 			continue
 		}
 		d.seen[r.Node][r.Key] = r.Version
-		p.take(r)
+		if p.take(r) {
+			d.n.plansStale.Store(true)
+		}
 	}
 	if before != d.aliveLocked() {
 		d.generated++
@@ -244,8 +246,8 @@ func (d *directory) aliveLocked() string {
 	return strings.Join(ids, " ")
 }
 
-// take reads one record; one that is malformed is ignored.
-func (p *peer) take(r *member.Record) {
+// take reads one record; one that is malformed is ignored. It reports whether plans may be wrong now.
+func (p *peer) take(r *member.Record) (stale bool) {
 	switch {
 	case r.Key == keyNode:
 		var v nodeRecord
@@ -260,17 +262,21 @@ func (p *peer) take(r *member.Record) {
 	case r.Key == keyPaths:
 		var v []pathRecord
 		if json.Unmarshal(r.Value, &v) == nil {
+			old := p.paths
 			p.paths = make(map[transport.PeerID]pathRecord, len(v))
 			for _, w := range v {
 				p.paths[w.To] = w
+				stale = stale || changed(old[w.To].Goodput, w.Goodput) || changed(old[w.To].RTT.Seconds(), w.RTT.Seconds())
 			}
 		}
 	case strings.HasPrefix(r.Key, keyProfile):
 		var v graphProfile
 		if json.Unmarshal(r.Value, &v) == nil {
 			p.profiles[v.Graph] = &v
+			stale = true
 		}
 	}
+	return stale
 }
 
 // epoch changes when nodes come or go, or do not answer.

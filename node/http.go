@@ -79,6 +79,7 @@ func (n *Node) routes() http.Handler {
 	handle("GET /cleave/v1/plans", n.getPlans)
 	handle("POST /cleave/v1/plans", n.postPlan)
 	handle("GET /cleave/v1/plans/{plan}", n.getPlan)
+	handle("GET /cleave/v1/plans/{plan}/solution", n.getSolution)
 	handle("GET /cleave/v1/rows", n.getRows)
 	handle("GET /cleave/v1/sessions", n.getSessions)
 	handle("POST /cleave/v1/tokens", n.postToken)
