@@ -102,18 +102,23 @@ func (c *cloud) bytesSent() (n uint64) {
 	return n
 }
 
+// nodes is how many a test makes: few unless CLEAVE_NODES says more (scripts/bench-transport.sh).
+func nodes(t *testing.T, few int) int {
+	t.Helper()
+	text := os.Getenv("CLEAVE_NODES")
+	if text == "" {
+		return few
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
 // TestHundredNodes holds the convergence figures of the LAN profile, at 1 % loss and 1 ms.
 func TestHundredNodes(t *testing.T) {
-	n := 12
-	if os.Getenv("CLEAVE_SWEEP") != "" {
-		n = 100
-	}
-	if text := os.Getenv("CLEAVE_NODES"); text != "" {
-		var err error
-		if n, err = strconv.Atoi(text); err != nil {
-			t.Fatal(err)
-		}
-	}
+	n := nodes(t, 12)
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		c := newCloud(t, n, shape.Link{Delay: time.Millisecond, Loss: 0.01}, member.LAN())
@@ -144,9 +149,9 @@ func TestHundredNodes(t *testing.T) {
 
 // TestNoFalseDeath watches a quiet mesh at 1 % loss.
 func TestNoFalseDeath(t *testing.T) {
-	n, span := 5, time.Minute
+	n, span := nodes(t, 5), time.Minute
 	if os.Getenv("CLEAVE_SWEEP") != "" {
-		n, span = 100, time.Hour
+		span = time.Hour
 	}
 	synctest.Test(t, func(t *testing.T) {
 		c := newCloud(t, n, shape.Link{Delay: time.Millisecond, Loss: 0.01}, member.LAN())
