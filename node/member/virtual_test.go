@@ -118,6 +118,9 @@ func nodes(t *testing.T, few int) int {
 
 // TestHundredNodes holds the convergence figures of the LAN profile, at 1 % loss and 1 ms.
 func TestHundredNodes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("too slow beside the race detector")
+	}
 	n := nodes(t, 12)
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -134,6 +137,7 @@ func TestHundredNodes(t *testing.T) {
 			}
 		}
 		records := c.until(t, 5*time.Second, -1, func(g *member.Group) bool { return len(g.Records("load")) == n })
+		time.Sleep(time.Minute) // until every pair that gossips has its connection
 		sent := c.bytesSent()
 		time.Sleep(30 * time.Second)
 		quiet := float64(c.bytesSent()-sent) / 30 / float64(n)
@@ -149,6 +153,9 @@ func TestHundredNodes(t *testing.T) {
 
 // TestNoFalseDeath watches a quiet mesh at 1 % loss.
 func TestNoFalseDeath(t *testing.T) {
+	if testing.Short() {
+		t.Skip("too slow beside the race detector")
+	}
 	n, span := nodes(t, 5), time.Minute
 	if os.Getenv("CLEAVE_SWEEP") != "" {
 		span = time.Hour
