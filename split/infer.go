@@ -52,7 +52,7 @@ func (inf *inference) run() error {
 // op infers one op whose inputs have been inferred.
 func (inf *inference) op(id OpID) error {
 	o := &inf.g.Ops[id]
-	rule, ok := opRules[opKey{o.Domain, o.Type}]
+	rule, ok := ruleOf(o.Domain, o.Type)
 	if !ok {
 		return ErrUnknownOp
 	}
