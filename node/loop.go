@@ -16,6 +16,7 @@ const keepMargin = 0.10
 func (n *Node) controlLoop(ctx context.Context) {
 	tick := time.NewTicker(n.set.Replan)
 	defer tick.Stop()
+	seen := n.peers.epoch()
 	for {
 		select {
 		case <-ctx.Done():
@@ -25,16 +26,24 @@ func (n *Node) controlLoop(ctx context.Context) {
 		n.links.apply()
 		n.publishPaths()
 		n.probeStale()
-		if n.plansStale.Swap(false) {
-			n.review(ctx)
+		if epoch := n.peers.epoch(); n.plansStale.Swap(false) || epoch != seen {
+			seen = epoch
+			n.review(ctx, epoch)
 		}
 	}
 }
 
-// probeStale measures paths that are connected but were never measured, or not for long.
+// wantedConfidence is how sure the estimate of a path should be while the node is new or in use, freshTime how long it is new.
+const (
+	wantedConfidence = 0.7
+	freshTime        = 20 * time.Second
+)
+
+// probeStale measures one of the paths that are connected but little known. An idle node measures nothing.
 func (n *Node) probeStale() {
+	used := n.now() < freshTime || n.now()-time.Duration(n.lastUse.Load()) < freshTime
 	for _, st := range n.mesh.Paths() {
-		if !st.Connected || st.Goodput > 0 && (st.Age < staleAfter || n.runs.active() == 0) {
+		if !st.Connected || st.Goodput > 0 && (!used || st.Confidence >= wantedConfidence) {
 			continue
 		}
 		if !n.probing.CompareAndSwap(false, true) {
@@ -43,18 +52,17 @@ func (n *Node) probeStale() {
 		n.beside(func(ctx context.Context) {
 			defer n.probing.Store(false)
 			n.probe(ctx, st.Peer)
+			if now, ok := n.mesh.Path(st.Peer); ok && changed(st.Goodput, now.Goodput) {
+				n.plansStale.Store(true)
+			}
 		})
 		return
 	}
 }
 
 // review makes every plan in force anew and replaces those that have become clearly worse than the best.
-func (n *Node) review(ctx context.Context) {
-	epoch := n.peers.epoch()
+func (n *Node) review(ctx context.Context, epoch uint64) {
 	for key, c := range n.plans.inUse() {
-		if c.epoch != epoch {
-			continue // made anew by the next request anyway
-		}
 		var r client.PlanRequest
 		if json.Unmarshal([]byte(key), &r) != nil {
 			continue
@@ -69,7 +77,8 @@ func (n *Node) review(ctx context.Context) {
 			continue
 		}
 		now := n.present(c.plan)
-		if now > 0 && float64(fresh.plan.Cost.Latency) > (1-keepMargin)*float64(now) {
+		if n.usable(c.plan) && now > 0 && float64(fresh.plan.Cost.Latency) > (1-keepMargin)*float64(now) {
+			n.plans.put(key, epoch, c.plan)
 			continue
 		}
 		if err := n.ensureInstalled(ctx, fresh); err != nil {

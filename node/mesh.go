@@ -41,7 +41,7 @@ func (n *Node) startMesh(ctx context.Context) error {
 		}
 	}
 	cfg := transport.Config{
-		Identity: id, Credentials: creds, Listen: n.set.Listen, KeepAlive: keepAlive, Logger: n.log,
+		Identity: id, Credentials: creds, Listen: n.set.Listen, KeepAlive: keepAlive, Renewed: n.saveCredentials, Logger: n.log,
 	}
 	if n.set.topo != nil {
 		cfg.Shaper = shape.New(1)
@@ -120,6 +120,13 @@ func (n *Node) found(id *transport.Identity, authority *admit.Issuer) (*admit.Cr
 	}
 	n.log.Info("founded a mesh", "mesh", authority.Mesh())
 	return creds, authority, creds.Save(n.set.Data)
+}
+
+// saveCredentials keeps the node's membership after a renewal or an eviction.
+func (n *Node) saveCredentials(c *admit.Credentials) {
+	if err := c.Save(n.set.Data); err != nil {
+		n.log.Error("membership not stored", "err", err)
+	}
 }
 
 // leave says goodbye to the mesh.

@@ -54,7 +54,8 @@ type Proof struct {
 	Solver string
 	// Claim says in a sentence what the solver proves, and under which assumption.
 	Claim string
-	// Bound is a proven lower bound on the objective of any feasible plan, in the objective's unit (seconds, joules, ...).
+	// Bound is a proven lower bound on the objective of any feasible plan, in the objective's unit (seconds, joules, ...). A solver
+	// that plans one form only (pipelines, say) may mean plans of that form; Claim then says so.
 	Bound float64
 	// Gap is (objective - Bound) / objective; 0 when Optimal.
 	Gap     float64

@@ -7,16 +7,18 @@ import (
 
 // Planners is every planner there is, the best first, then Cleave's exact solvers, then the rivals.
 func Planners() []Planner {
-	return []Planner{
+	return append([]Planner{
 		auto{},
 		sweeper{},
 		minCut{name: "mincut", returns: false},
 		minCut{name: "mincut-return", returns: true},
 		chain{},
+		tiers{},
+		pipeline{},
 		single{name: "device-only", choose: deviceOnly},
 		single{name: "cloud-only", choose: cloudOnly, raw: true},
 		single{name: "cloud-only-jpeg", choose: cloudOnly, jpeg: true},
-	}
+	}, rivals()...)
 }
 
 // Lookup finds a planner by name; "" and "best" are names of the first.

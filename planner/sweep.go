@@ -20,10 +20,26 @@ const defaultWidth = 1 << 12
 // of growing width follow each other. One in which no label had to be dropped for width is exact; otherwise the least bound of
 // a dropped label is a bound on every plan. Worst case nodes^width-of-the-graph labels per step.
 func (in *instance) sweep(ctx context.Context, maxWidth int) (*Plan, error) {
-	begin := time.Now()
+	return in.sweepWith(ctx, sweepOptions{width: maxWidth})
+}
+
+// sweepOptions are what a sweep can be asked for.
+type sweepOptions struct {
+	width int
+	// contiguous asks for pipelines: a node's pieces follow each other.
+	contiguous bool
+}
+
+func (in *instance) sweepWith(ctx context.Context, o sweepOptions) (*Plan, error) {
+	begin, maxWidth := time.Now(), o.width
 	s := newSweep(ctx, in)
 	s.best, s.fallback = in.incumbent()
 	bound, exact := s.rootBound(), false
+	name, claim := "sweep", "dynamic programming over the pieces in order, with dominance and lower bounds: optimal when no label was dropped for width"
+	if o.contiguous {
+		s.tail = pipelineKey
+		name, claim = "pipeline", "the sweep over pipelines in the pieces' order: optimal among those"
+	}
 	for width := 16; ; width *= 8 {
 		b, done := s.pass(min(width, maxWidth))
 		bound = max(bound, b)
@@ -38,8 +54,7 @@ func (in *instance) sweep(ctx context.Context, maxWidth int) (*Plan, error) {
 		bound = s.best.Objective
 	}
 	return in.prove(s.best, Proof{
-		Solver: "sweep", Bound: min(bound, s.best.Objective), Elapsed: time.Since(begin), Explored: s.explored,
-		Claim: "dynamic programming over the pieces in order, with dominance and lower bounds: optimal when no label was dropped for width",
+		Solver: name, Bound: min(bound, s.best.Objective), Elapsed: time.Since(begin), Explored: s.explored, Claim: claim,
 	}), nil
 }
 
@@ -77,6 +92,8 @@ type sweep struct {
 	shares   []float64 // weights of nodes in the load bound
 	cur, nxt *layer
 	rests    []float64
+	tail     int // bytes of the key for pipelines
+	follow   [pipelineKey]byte
 	room     []float64
 	reach    []float64
 }

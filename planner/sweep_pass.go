@@ -88,7 +88,7 @@ func (s *sweep) pass(width int) (float64, bool) {
 // seed makes the one label before the first piece.
 func (s *sweep) seed() {
 	in, y := s.in, &s.steps[0]
-	vec, key := s.cur.grow(y.size, len(y.live)+len(y.classes))
+	vec, key := s.cur.grow(y.size, len(y.live)+len(y.classes)+s.tail)
 	for k := range vec {
 		vec[k] = 0
 	}
@@ -99,6 +99,8 @@ func (s *sweep) seed() {
 		for _, n := range in.at(v) {
 			vec[y.ready+k*in.nodes+int(n)] = 0
 		}
+	}
+	for k := range key {
 		key[k] = 0
 	}
 	root := label{vec: vec, key: key}
@@ -191,13 +193,17 @@ func (s *sweep) expand(i int, l *label) {
 // bring its inputs, the others take its outputs to the sink.
 func (s *sweep) step(i int, y, z *layout, l *label, n NodeID, todo []delivery, chosen []option, inputs int) {
 	s.explored++
+	if s.tail > 0 && !mayFollow(l.key[len(l.key)-s.tail:], n, s.follow[:]) {
+		return
+	}
 	scratch := label{vec: s.scratch(y.size), key: l.key}
 	copy(scratch.vec, l.vec)
 	for k := range inputs {
 		s.carry(y, &scratch, todo[k], chosen[k])
 	}
-	vec, key := s.nxt.grow(z.size, len(z.live)+len(z.classes))
+	vec, key := s.nxt.grow(z.size, len(z.live)+len(z.classes)+s.tail)
 	s.transfer(i, y, z, &scratch, n, vec, key)
+	copy(key[len(key)-s.tail:], s.follow[:])
 	child := label{vec: vec, key: key}
 	s.run(i, y, z, &scratch, n, &child)
 	for k := inputs; k < len(todo); k++ {

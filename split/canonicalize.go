@@ -74,28 +74,7 @@ func Canonicalize(g *Graph, opts ...Option) (*Graph, error) {
 		opt(c)
 	}
 	c.g.Groups = nil
-	for range maxRounds {
-		changed := false
-		for _, p := range passes() {
-			if err := c.infer(); err != nil {
-				return nil, fmt.Errorf("canonicalize %q: before pass %s: %w", g.Name, p.name, err)
-			}
-			if !p.run(c) {
-				continue
-			}
-			changed = true
-			if err := c.clean(); err != nil {
-				return nil, fmt.Errorf("canonicalize %q: after pass %s: %w", g.Name, p.name, err)
-			}
-		}
-		if !changed {
-			break
-		}
-	}
-	if err := c.clean(); err != nil {
-		return nil, fmt.Errorf("canonicalize %q: %w", g.Name, err)
-	}
-	if err := c.produceOutputs(); err != nil {
+	if err := c.rewrite(); err != nil {
 		return nil, fmt.Errorf("canonicalize %q: %w", g.Name, err)
 	}
 	c.dropUnused()
@@ -103,6 +82,35 @@ func Canonicalize(g *Graph, opts ...Option) (*Graph, error) {
 		return nil, fmt.Errorf("canonicalize %q: group: %w", g.Name, err)
 	}
 	return c.g, nil
+}
+
+// rewrite runs the passes over the graph and its subgraphs until nothing changes.
+func (c *canonicalizer) rewrite() error {
+	for range maxRounds {
+		changed := false
+		for _, p := range passes() {
+			if err := c.infer(); err != nil {
+				return fmt.Errorf("before pass %s: %w", p.name, err)
+			}
+			if !p.run(c) {
+				continue
+			}
+			changed = true
+			if err := c.clean(); err != nil {
+				return fmt.Errorf("after pass %s: %w", p.name, err)
+			}
+		}
+		if !changed {
+			break
+		}
+	}
+	if err := c.rewriteBodies(); err != nil {
+		return err
+	}
+	if err := c.clean(); err != nil {
+		return err
+	}
+	return c.produceOutputs()
 }
 
 // infer brings types and known contents up to date, when something has changed.

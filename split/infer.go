@@ -168,7 +168,23 @@ func (inf *inference) propagate(c *opContext) {
 		}
 	}
 	if parts := inf.partial(o); parts != nil {
-		inf.parts[o.Outputs[0]] = parts
+		inf.setParts(o.Outputs[0], parts)
+	}
+}
+
+// setParts keeps what is known of v's elements.
+func (inf *inference) setParts(v ValueID, parts []elem) {
+	inf.parts[v] = parts
+	val := &inf.g.Values[v]
+	list := make([]int64, len(parts))
+	for i, e := range parts {
+		if !e.ok {
+			return
+		}
+		list[i] = e.v
+	}
+	if n := inf.g.elements(v); n == int64(len(list)) {
+		inf.consts[v] = narrow(list, val.DType, val.Shape)
 	}
 }
 

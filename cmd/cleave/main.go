@@ -19,6 +19,7 @@ func commands() []*cobra.Command {
 		newPlanCommand(),
 		newNode(),
 		newToken(),
+		newEvict(),
 		newLs(),
 		newModels(),
 		newPs(),

@@ -6,7 +6,9 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -107,6 +109,9 @@ func logger(w io.Writer, format string, debug bool) *slog.Logger {
 // runNode runs a node until ctx ends or, when it is supervised, until standard input does.
 func runNode(ctx context.Context, out io.Writer, cfg node.Config, supervised string) error {
 	if supervised != "" {
+		// A supervisor that was killed reads no more: without this, the next line of the log would end the node before it has
+		// cleaned up.
+		signal.Ignore(syscall.SIGPIPE)
 		defer os.RemoveAll(supervised) // the supervisor removes it too
 		var stop context.CancelFunc
 		ctx, stop = context.WithCancel(ctx)

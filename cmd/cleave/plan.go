@@ -15,32 +15,57 @@ import (
 // planFlags are the flags of cleave plan.
 type planFlags struct {
 	workload  string
+	topology  string
+	planner   string
 	objective string
+	svg       string
+	image     string
+	maxLoss   float64
+	lossless  bool
 	free      bool
 	budget    time.Duration
-	json      bool
+	api       apiFlags
 }
 
 func newPlanCommand() *cobra.Command {
 	var f planFlags
 	cmd := &cobra.Command{
-		Use:   "plan [MODEL|FILE.onnx]",
+		Use: "plan [MODEL|FILE.onnx]",
+		Long: "Say where each part of a model should run, and prove it. MODEL is one of the mesh behind --api, planned from what its nodes\n" +
+			"measured. FILE.onnx is measured on this machine, which has speed 1 in the topology; a .json profile was measured before.\n" +
+			"Without a model, the topology's own workload is planned.",
 		Short: "Say where each part of a model should run, and prove it",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			switch {
-			case f.workload != "" && len(args) == 0:
-				return planWorkload(cmd.Context(), cmd.OutOrStdout(), f)
-			default:
-				return fmt.Errorf("give either a model or --workload FILE.json")
+			if f.workload != "" && len(args) > 0 {
+				return fmt.Errorf("give either a model or --workload FILE.json, not both")
 			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), f.budget)
+			defer cancel()
+			if f.workload != "" {
+				return planWorkload(ctx, cmd.OutOrStdout(), f)
+			}
+			model := ""
+			if len(args) > 0 {
+				model = args[0]
+			}
+			if ofMesh(model, f) {
+				return planMesh(ctx, cmd.OutOrStdout(), cmd.ErrOrStderr(), model, f)
+			}
+			return planModel(ctx, cmd.OutOrStdout(), cmd.ErrOrStderr(), model, f)
 		},
 	}
 	cmd.Flags().StringVar(&f.workload, "workload", "", "a device-placement problem in the dnn-partitioning JSON format")
-	cmd.Flags().StringVar(&f.objective, "objective", "latency", "latency, throughput, energy or price")
+	cmd.Flags().StringVar(&f.objective, "objective", "", "latency, throughput, energy or price; empty means what the topology says, or latency")
+	cmd.Flags().StringVar(&f.topology, "topology", "", "topology file; empty means that of the demo")
+	cmd.Flags().StringVar(&f.planner, "planner", "", "planner to use; empty means the best")
+	cmd.Flags().StringVar(&f.svg, "svg", "", "file to draw the timeline into")
+	cmd.Flags().StringVar(&f.image, "image-params", "", "how a picture input maps to pixels, as for the jpeg codec: tries JPEG and PNG on inputs")
+	cmd.Flags().Float64Var(&f.maxLoss, "max-loss", 0, "most relative error of all codecs together; 0 means a node's default, negative no limit")
+	cmd.Flags().BoolVar(&f.lossless, "lossless", false, "only codecs that lose nothing")
 	cmd.Flags().BoolVar(&f.free, "non-contiguous", false, "with --workload --objective throughput: any assignment, not only chains of convex sets")
 	cmd.Flags().DurationVar(&f.budget, "budget", 5*time.Minute, "most time to plan; the best plan so far is printed with its bound")
-	cmd.Flags().BoolVar(&f.json, "json", false, "print one JSON document")
+	f.api.register(cmd)
 	return cmd
 }
 
@@ -68,15 +93,13 @@ func planWorkload(ctx context.Context, out io.Writer, f planFlags) error {
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", f.workload, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, f.budget)
-	defer cancel()
 	solve, mode := w.Latency, "latency"
 	switch {
 	case f.objective == "throughput" && f.free:
 		solve, mode = w.NonContiguous, "throughput, non-contiguous"
 	case f.objective == "throughput":
 		solve, mode = w.Contiguous, "throughput, contiguous"
-	case f.objective != "latency":
+	case f.objective != "latency" && f.objective != "":
 		return fmt.Errorf("a workload is planned for throughput or latency, not for %q", f.objective)
 	}
 	a, err := solve(ctx)
@@ -90,7 +113,7 @@ func planWorkload(ctx context.Context, out io.Writer, f planFlags) error {
 	for k := range w.Ops {
 		r.Assignment[w.Ops[k].ID] = int(a.Place[k])
 	}
-	if f.json {
+	if f.api.json {
 		return writeJSON(out, r)
 	}
 	fmt.Fprintf(out, "%s, %s\nobjective %.10g  bound %.10g  gap %.2f %%  optimal %v  %.3f s\n%s (%s, %d states)\n",

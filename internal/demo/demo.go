@@ -65,7 +65,7 @@ func Run(ctx context.Context, opts Options) (report *Report, err error) {
 	defer d.mesh.close()
 
 	report = &Report{Picture: opts.Picture}
-	for _, act := range []func(context.Context, *Report) error{d.discover, d.push, d.measure, d.degrade, d.fail} {
+	for _, act := range []func(context.Context, *Report) error{d.discover, d.push, d.measure, d.simulate, d.degrade, d.fail} {
 		if err := act(ctx, report); err != nil {
 			if dead := d.mesh.firstFailure(); dead != nil && ctx.Err() == nil {
 				err = fmt.Errorf("%w (%w)", err, dead)

@@ -203,7 +203,7 @@ func (v *attentionView) scores(s *scratch, out, packed []float32, j0, n int) {
 		for i := v.q0; i < v.q1; i += tileRows {
 			count := min(tileRows, v.q1-i)
 			for r := range count {
-				rows[r] = unsafe.Pointer(&v.scaled[(i-v.q0+r)*v.Dim])
+				rows[r] = address(&v.scaled[(i-v.q0+r)*v.Dim])
 			}
 			a.c = unsafe.Pointer(&out[(i-v.q0)*attentionKeys+c])
 			tile(active, a, count, width, full)
@@ -234,7 +234,7 @@ func (v *attentionView) gather(s *scratch, weights, panel []float32, j0, n int) 
 		for i := 0; i < v.q1-v.q0; i += tileRows {
 			count := min(tileRows, v.q1-v.q0-i)
 			for r := range count {
-				rows[r] = unsafe.Pointer(&weights[(i+r)*attentionKeys])
+				rows[r] = address(&weights[(i+r)*attentionKeys])
 			}
 			a.c = unsafe.Pointer(&v.row(i)[c])
 			_ = v.row(i + count - 1)

@@ -1,8 +1,6 @@
 package kernel
 
-import (
-	"unsafe"
-)
+import "unsafe"
 
 // ConvShape is the geometry of a two-dimensional convolution or pooling over NHWC images; one-dimensional ones have H = 1.
 // Padding after the last row and column is what OH and OW imply.
@@ -106,6 +104,7 @@ func (c *Conv) Run(lo, hi int) {
 	blocks, colBlocks := c.layout()
 	s := getScratch()
 	defer s.free()
+	hold(s, 0, c.X)
 	made := -1
 	for u := lo; u < hi; u++ {
 		// The table of a block serves all of its column blocks, which come one after the other.
@@ -159,52 +158,25 @@ func (c *Conv) view() convView {
 	return v
 }
 
-// table fills s.rows with the pointers of output pixels p0 to p1-1 for group g: [tile][tap][row of tile]. With merged taps,
+// table fills s.rows with the addresses of output pixels p0 to p1-1 for group g: [tile][tap][row of tile]. With merged taps,
 // a kernel row that hangs over the image's left or right edge is copied, padded with zeros, to s.f32.
 func (v *convView) table(s *scratch, p0, p1, g int) {
 	rows := grow(&s.rows, ceilDiv(p1-p0, tileRows)*v.taps*tileRows)
 	// The first k elements stay zero; padded kernel rows follow.
-	pad := grow(&s.f32, v.k)
-	clear(pad)
+	size := v.k
 	if v.merged {
-		pad = grow(&s.f32, v.k*(1+(p1-p0)*v.KH))
-		clear(pad[:v.k])
+		size *= 1 + (p1-p0)*v.KH
 	}
-	zero, used := unsafe.Pointer(&pad[0]), v.k
+	pad := grow(&s.f32, size)
+	clear(pad[:v.k])
+	t := convTable{convView: v, rows: rows, zero: address(&pad[0]), pad: pad[v.k:], x: address(&v.X[0])}
 	ox, oy, img := p0%v.OW, p0/v.OW%v.OH, p0/v.OW/v.OH
 	for p := p0; p < p1; p++ {
 		at := rows[(p-p0)/tileRows*v.taps*tileRows+(p-p0)%tileRows:]
-		iy0, ix0 := oy*v.StrideH-v.PadTop, ox*v.StrideW-v.PadLeft
-		t := 0
-		for kh := range v.KH {
-			iy := iy0 + kh*v.DilationH
-			inside := uint(iy) < uint(v.H)
-			row := (img*v.H + iy) * v.W
-			if v.merged {
-				switch {
-				case !inside || ix0 >= v.W || ix0+v.KW <= 0:
-					at[t] = zero
-				case ix0 >= 0 && ix0+v.KW <= v.W:
-					at[t] = unsafe.Pointer(&v.X[(row+ix0)*v.C])
-				default:
-					dst := pad[used : used+v.k]
-					used += v.k
-					clear(dst)
-					first, last := max(ix0, 0), min(ix0+v.KW, v.W)
-					copy(dst[(first-ix0)*v.C:], v.X[(row+first)*v.C:(row+last)*v.C])
-					at[t] = unsafe.Pointer(&dst[0])
-				}
-				t += tileRows
-				continue
-			}
-			for kw := range v.KW {
-				if ix := ix0 + kw*v.DilationW; inside && uint(ix) < uint(v.W) {
-					at[t] = unsafe.Pointer(&v.X[(row+ix)*v.xs+g*v.ic])
-				} else {
-					at[t] = zero
-				}
-				t += tileRows
-			}
+		if v.merged {
+			t.mergedPixel(at, img, oy, ox)
+		} else {
+			t.pixel(at, img, oy, ox, g*v.ic)
 		}
 		if ox++; ox == v.OW {
 			ox = 0
@@ -212,6 +184,58 @@ func (v *convView) table(s *scratch, p0, p1, g int) {
 				oy = 0
 				img++
 			}
+		}
+	}
+}
+
+// convTable is a table under construction.
+type convTable struct {
+	*convView
+	rows []uintptr
+	zero uintptr   // address of zeros
+	pad  []float32 // free space for padded kernel rows
+	x    uintptr   // address of X
+}
+
+// pixel fills one pixel's addresses, one per kernel position; channel is the first one of the group.
+func (t *convTable) pixel(at []uintptr, img, oy, ox, channel int) {
+	iy0, ix0 := oy*t.StrideH-t.PadTop, ox*t.StrideW-t.PadLeft
+	i := 0
+	for kh := range t.KH {
+		iy := iy0 + kh*t.DilationH
+		row := t.x + uintptr((img*t.H+iy)*t.W*t.xs+channel)*4
+		inside := uint(iy) < uint(t.H)
+		for kw := range t.KW {
+			at[i] = t.zero
+			if ix := ix0 + kw*t.DilationW; inside && uint(ix) < uint(t.W) {
+				at[i] = row + uintptr(ix*t.xs)*4
+			}
+			i += tileRows
+		}
+	}
+}
+
+// mergedPixel fills one pixel's addresses, one per kernel row.
+func (t *convTable) mergedPixel(at []uintptr, img, oy, ox int) {
+	iy0, ix0 := oy*t.StrideH-t.PadTop, ox*t.StrideW-t.PadLeft
+	whole := ix0 >= 0 && ix0+t.KW <= t.W
+	first, last := max(ix0, 0), min(ix0+t.KW, t.W)
+	for kh := range t.KH {
+		iy := iy0 + kh*t.DilationH
+		row := (img*t.H + iy) * t.W
+		switch {
+		case uint(iy) >= uint(t.H) || first >= last:
+			at[kh*tileRows] = t.zero
+		case whole:
+			at[kh*tileRows] = t.x + uintptr((row+ix0)*t.C)*4
+		default:
+			dst := t.pad[:t.k]
+			t.pad = t.pad[t.k:]
+			from, to := (first-ix0)*t.C, (last-ix0)*t.C
+			clear(dst[:from])
+			copy(dst[from:to], t.X[(row+first)*t.C:(row+last)*t.C])
+			clear(dst[to:])
+			at[kh*tileRows] = address(&dst[0])
 		}
 	}
 }
@@ -243,7 +267,12 @@ func (v *convView) block(s *scratch, g, p0, p1, n0, n1 int) {
 			w.tile(a, min(tileRows, p1-p), width)
 		}
 	}
-	if !clamped {
+	switch {
+	case clamped:
+	case n1-n0 == v.ys:
+		y := v.Y[p0*v.ys : p1*v.ys]
+		v.Act.Apply(y, y)
+	default:
 		for p := p0; p < p1; p++ {
 			y := v.Y[p*v.ys+base+n0 : p*v.ys+base+n1]
 			v.Act.Apply(y, y)

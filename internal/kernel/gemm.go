@@ -55,6 +55,7 @@ func (g *Gemm) Run(lo, hi int) {
 	g.check()
 	s := getScratch()
 	defer s.free()
+	hold(s, 0, g.A)
 	for u := lo; u < hi; u++ {
 		m0, n0 := u%mBlocks*blockRows, u/mBlocks*blockCols
 		g.block(s, m0, min(m0+blockRows, g.M), n0, min(n0+blockCols, g.B.N))
@@ -91,7 +92,7 @@ func (g *Gemm) block(s *scratch, m0, m1, n0, n1 int) {
 		kn := min(blockK, k-k0)
 		if kn > 0 {
 			for m := m0; m < m1; m++ {
-				rows[m-m0] = unsafe.Pointer(&g.A[m*g.LDA+k0])
+				rows[m-m0] = address(&g.A[m*g.LDA+k0])
 			}
 		}
 		first, last := k0 == 0, k0+kn >= k
@@ -124,7 +125,12 @@ func (g *Gemm) block(s *scratch, m0, m1, n0, n1 int) {
 			}
 		}
 	}
-	if !clamped {
+	switch {
+	case clamped:
+	case n1-n0 == g.LDC:
+		c := g.C[m0*g.LDC : m1*g.LDC]
+		g.Act.Apply(c, c)
+	default:
 		for m := m0; m < m1; m++ {
 			c := g.C[m*g.LDC+n0 : m*g.LDC+n1]
 			g.Act.Apply(c, c)

@@ -2,6 +2,7 @@ package member
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -59,6 +60,7 @@ type Node struct {
 	ID    transport.PeerID
 	Name  string
 	Role  admit.Role
+	Relay bool // introduces and relays for nodes behind NATs
 	Addrs []string
 	State State
 	Since time.Time // of the state
@@ -95,6 +97,7 @@ type Group struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 	fetch  chan rumour
+	hurry  chan struct{} // asks for an exchange soon
 
 	mu      sync.Mutex
 	nodes   map[transport.PeerID]Node
@@ -129,6 +132,7 @@ func Start(cfg Config) (*Group, error) {
 	g := &Group{
 		host: cfg.Host, cfg: cfg, log: cfg.Logger, store: newStore(), events: newEventQueue(), self: admit.KeyOf(public),
 		nodes: map[transport.PeerID]Node{}, fetch: make(chan rumour, fetchQueue),
+		hurry: make(chan struct{}, 1),
 	}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	g.wire = newWire(cfg.Host, cfg.Timing.Stream)
@@ -165,35 +169,60 @@ func Start(cfg Config) (*Group, error) {
 	return g, nil
 }
 
+// joinRounds is how often Join tries all seeds: one that many nodes join at once may be busy.
+const joinRounds = 3
+
 // Join makes this node part of the mesh that a seed belongs to. Seeds are tried in order until one answers; records are
 // fetched before Join returns.
 func (g *Group) Join(ctx context.Context, seeds ...transport.Seed) error {
 	var errs []error
-	for _, s := range seeds {
-		if err := ctx.Err(); err != nil {
-			return err
+	for round := range joinRounds {
+		if round > 0 {
+			t := time.NewTimer(rand.N(time.Duration(round) * time.Second))
+			select {
+			case <-t.C:
+			case <-ctx.Done():
+				t.Stop()
+				return fmt.Errorf("%w: %w", ErrNoSeed, errors.Join(errs...))
+			}
 		}
-		if s.Peer == g.host.ID() {
-			continue
-		}
-		if s.Addr != "" {
-			g.host.Learn(s.Peer, s.Addr)
-		}
-		if err := g.host.Connect(ctx, s.Peer); err != nil {
+		errs = nil
+		for _, s := range seeds {
+			if s.Peer == g.host.ID() {
+				continue
+			}
+			err := g.joinAt(ctx, s)
+			if err == nil {
+				return nil
+			}
 			errs = append(errs, err)
-			continue
+			if errors.Is(err, admit.ErrEvicted) {
+				return fmt.Errorf("%w: %w", ErrNoSeed, err)
+			}
 		}
-		if _, err := g.list.Join([]string{joinName(s.Peer)}); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		if err := g.exchange(ctx, s.Peer); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		return nil
 	}
 	return fmt.Errorf("%w: %w", ErrNoSeed, errors.Join(errs...))
+}
+
+// joinAt joins at one seed.
+func (g *Group) joinAt(ctx context.Context, s transport.Seed) error {
+	if s.Addr != "" {
+		g.host.Learn(s.Peer, s.Addr)
+	}
+	if err := g.host.Connect(ctx, s.Peer); err != nil {
+		return err
+	}
+	if _, err := g.list.Join([]string{joinName(s.Peer)}); err != nil {
+		return err
+	}
+	if _, err := g.exchange(ctx, s.Peer); err != nil {
+		return err
+	}
+	select {
+	case g.hurry <- struct{}{}:
+	default:
+	}
+	return nil
 }
 
 // Nodes lists every node known, this one included, ordered by name and identity.
@@ -236,6 +265,38 @@ func (g *Group) alive() int {
 		}
 	}
 	return max(1, n)
+}
+
+// membersHash sums up which nodes gossip reaches.
+func (g *Group) membersHash() [32]byte {
+	g.mu.Lock()
+	ids := make([]transport.PeerID, 0, len(g.nodes))
+	for id, n := range g.nodes {
+		if n.State == Alive {
+			ids = append(ids, id)
+		}
+	}
+	g.mu.Unlock()
+	slices.Sort(ids)
+	h := sha256.New()
+	for _, id := range ids {
+		h.Write([]byte(id))
+	}
+	return [32]byte(h.Sum(nil))
+}
+
+// useRelays gives the host the relays of the mesh. All nodes order them alike, so that two nodes behind NATs share one.
+func (g *Group) useRelays() {
+	g.mu.Lock()
+	var ids []transport.PeerID
+	for id, n := range g.nodes {
+		if n.Relay && n.State == Alive {
+			ids = append(ids, id)
+		}
+	}
+	g.mu.Unlock()
+	slices.Sort(ids)
+	g.host.SetRelays(ids)
 }
 
 // pick is a random other node in the state; false when there is none.
@@ -286,6 +347,9 @@ func (g *Group) Close() error {
 	return err
 }
 
+// eager is how much sooner the next exchange comes after one that found differences.
+const eager = 6
+
 // maintain runs anti-entropy, reconnects failed nodes and forgets old ones.
 func (g *Group) maintain() {
 	defer g.wg.Done()
@@ -297,15 +361,22 @@ func (g *Group) maintain() {
 		select {
 		case <-g.ctx.Done():
 			return
+		case <-g.hurry:
+			entropy.Reset(jitter(g.cfg.Timing.Entropy / eager))
 		case <-entropy.C:
+			next := g.cfg.Timing.Entropy
 			if id, ok := g.pick(Alive); ok {
 				ctx, cancel := context.WithTimeout(g.ctx, g.cfg.Timing.Stream)
-				if err := g.exchange(ctx, id); err != nil && g.ctx.Err() == nil {
+				differed, err := g.exchange(ctx, id)
+				cancel()
+				if err != nil && g.ctx.Err() == nil {
 					g.log.Debug("records not exchanged", "peer", id.Short(), "error", err.Error())
 				}
-				cancel()
+				if differed {
+					next /= eager
+				}
 			}
-			entropy.Reset(jitter(g.cfg.Timing.Entropy))
+			entropy.Reset(jitter(next))
 		case now := <-reconnect.C:
 			g.forgetOld(now)
 			if id, ok := g.pick(Failed); ok {

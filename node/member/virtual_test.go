@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -103,9 +104,15 @@ func (c *cloud) bytesSent() (n uint64) {
 
 // TestHundredNodes holds the convergence figures of the LAN profile, at 1 % loss and 1 ms.
 func TestHundredNodes(t *testing.T) {
-	n := 30
+	n := 12
 	if os.Getenv("CLEAVE_SWEEP") != "" {
 		n = 100
+	}
+	if text := os.Getenv("CLEAVE_NODES"); text != "" {
+		var err error
+		if n, err = strconv.Atoi(text); err != nil {
+			t.Fatal(err)
+		}
 	}
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -137,7 +144,7 @@ func TestHundredNodes(t *testing.T) {
 
 // TestNoFalseDeath watches a quiet mesh at 1 % loss.
 func TestNoFalseDeath(t *testing.T) {
-	n, span := 10, 3*time.Minute
+	n, span := 5, time.Minute
 	if os.Getenv("CLEAVE_SWEEP") != "" {
 		n, span = 100, time.Hour
 	}

@@ -19,6 +19,7 @@ type reader struct {
 	functions map[functionKey]*onnxpb.FunctionProto
 	opset     map[string]int
 	ops       int // converted so far
+	subgraphs int // begun so far
 }
 
 // functionKey is what a node calls a function by.
@@ -104,6 +105,8 @@ type scope struct {
 func (r *reader) graph(p *onnxpb.GraphProto, outer *scope, opset map[string]int) (*scope, error) {
 	s := &scope{r: r, b: split.NewBuilder(p.Name, 0), outer: outer, vars: map[string]split.ValueID{}, opset: opset}
 	if outer != nil {
+		r.subgraphs++
+		s.b.Prefix(fmt.Sprintf("body_%d/", r.subgraphs))
 		s.depth, s.attrs = outer.depth+1, outer.attrs
 	}
 	if s.depth > MaxDepth {

@@ -1,6 +1,8 @@
 package native
 
 import (
+	"fmt"
+
 	"github.com/cleave-mesh/cleave/internal/kernel"
 	"github.com/cleave-mesh/cleave/internal/tensor"
 )
@@ -48,4 +50,11 @@ func (k *packer) matrix(w *tensor.Tensor, rows, cols int, trans bool) *kernel.Pa
 		form, ld = "transposed", rows
 	}
 	return pack(k, w, form, func() *kernel.Packed { return kernel.Pack(tensor.Data[float32](w), rows, cols, ld, trans) })
+}
+
+func (k *packer) convTranspose(w *tensor.Tensor, s kernel.ConvShape) *kernel.ConvTransposeWeights {
+	form := fmt.Sprintf("transposed %d,%d %d,%d %d,%d", s.StrideH, s.StrideW, s.PadTop, s.PadLeft, s.DilationH, s.DilationW)
+	return pack(k, w, form, func() *kernel.ConvTransposeWeights {
+		return kernel.PackConvTranspose(tensor.Data[float32](w), s)
+	})
 }

@@ -1,5 +1,7 @@
 package native
 
+import "github.com/cleave-mesh/cleave/split"
+
 // entry is one operator of the table: what it is called and how it is computed.
 type entry struct {
 	domain, name string
@@ -250,6 +252,15 @@ func table() []entry {
 		{domain: training, name: "Adagrad", eval: evalAdagrad},
 		{domain: training, name: "Adam", eval: evalAdam},
 		{domain: training, name: "Momentum", eval: evalMomentum},
+
+		// language models
+		{domain: onnx, name: "Attention", eval: evalAttention},
+		{domain: onnx, name: "RotaryEmbedding", eval: evalRotary},
+		{domain: microsoft, name: "RotaryEmbedding", eval: evalRotary},
+		{domain: microsoft, name: "MultiHeadAttention", eval: evalMultiHead},
+		{domain: microsoft, name: "GroupQueryAttention", eval: evalGroupQuery},
+		{domain: microsoft, name: "MatMulNBits", eval: evalMatMulNBits},
+		{domain: split.DomainFused, name: "Attention", eval: evalFusedAttention},
 	}
 }
 

@@ -152,6 +152,9 @@ func wrap(t *tensor.Tensor) (ortlib.Value, error) {
 		}
 		return s, s.SetContents(t.Strings())
 	}
+	if len(shape) == 0 {
+		return scalar(t)
+	}
 	data := t.Bytes()
 	if len(data) == 0 {
 		data = make([]byte, 1) // the library refuses a nil pointer
@@ -178,7 +181,7 @@ func (e *executable) Run(ctx context.Context, in []tensor.Value) ([]tensor.Value
 		} else if want.Shape != nil && want.Shape.Known() && !want.Shape.Equal(t.Shape()) {
 			return nil, fmt.Errorf("input %q must have shape %v, not %v", want.Name, want.Shape, t.Shape())
 		}
-		if e.bound[i] == t && t.DType() != tensor.String { // the same buffer as in the last run
+		if e.bound[i] == t && t.DType() != tensor.String && len(t.Shape()) > 0 { // the same buffer as in the last run
 			continue
 		}
 		w, err := wrap(t)
@@ -204,7 +207,8 @@ func (e *executable) Run(ctx context.Context, in []tensor.Value) ([]tensor.Value
 		return nil, fmt.Errorf("run %q with ONNX Runtime: %w", e.g.Name, oneLine(err))
 	}
 	for i := range results {
-		if e.results[i] != nil {
+		if t, ok := e.results[i].(*tensor.Tensor); ok {
+			fromScalar(t, out[i])
 			continue
 		}
 		t, err := unwrap(out[i], e.g.Values[e.g.Outputs[i]].DType)

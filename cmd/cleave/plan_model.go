@@ -1,0 +1,263 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/cleave-mesh/cleave/codec"
+	"github.com/cleave-mesh/cleave/internal/tensor"
+	"github.com/cleave-mesh/cleave/internal/topology"
+	"github.com/cleave-mesh/cleave/node/host"
+	"github.com/cleave-mesh/cleave/node/placement"
+	"github.com/cleave-mesh/cleave/planner"
+	"github.com/cleave-mesh/cleave/sim"
+	"github.com/cleave-mesh/cleave/sim/scenarios"
+	"github.com/cleave-mesh/cleave/split"
+	"github.com/cleave-mesh/cleave/split/engine"
+	"github.com/cleave-mesh/cleave/split/engine/backends"
+	"github.com/cleave-mesh/cleave/split/engine/suite"
+	"github.com/cleave-mesh/cleave/split/onnx"
+)
+
+// planModel plans a model over a topology: it measures the model here, or takes a profile that was measured before.
+func planModel(ctx context.Context, out, progress io.Writer, arg string, f planFlags) error {
+	t, err := planTopology(f.topology)
+	if err != nil {
+		return err
+	}
+	if f.objective != "" {
+		t.Workload.Objective = f.objective
+	}
+	solver, err := planner.Lookup(f.planner)
+	if err != nil {
+		return err
+	}
+	prof, err := planProfile(ctx, progress, arg, t, f)
+	if err != nil {
+		return err
+	}
+	p, err := sim.Problem(t, prof, sim.Policy{Rule: t.Workload.Rule, MaxLoss: f.maxLoss, Lossless: f.lossless})
+	if err != nil {
+		return err
+	}
+	plan, err := solver.Plan(ctx, p)
+	if err != nil {
+		return fmt.Errorf("planning %s: %w", prof.Model, err)
+	}
+	others := planner.Alternatives(ctx, p, plan)
+	if f.svg != "" {
+		if err := os.WriteFile(f.svg, []byte(planner.SVG(p, plan)), 0o644); err != nil {
+			return err
+		}
+		fmt.Fprintln(progress, "wrote", f.svg)
+	}
+	if f.api.json {
+		return writeJSON(out, reportPlan(p, plan, others))
+	}
+	fmt.Fprintf(out, "%s over %s\n\n%s\n%s", prof.Model, t.Name, planner.Render(p, plan, nil), planner.Explain(p, plan, others))
+	return nil
+}
+
+func planTopology(path string) (*topology.Topology, error) {
+	if path == "" {
+		return topology.Parse(scenarios.Demo)
+	}
+	return topology.Load(path)
+}
+
+// planProfile finds or makes the measurements: of an .onnx file, of a .json profile, or those that the topology names.
+func planProfile(ctx context.Context, progress io.Writer, arg string, t *topology.Topology, f planFlags) (*sim.Profile, error) {
+	switch {
+	case strings.HasSuffix(arg, ".json"):
+		return sim.LoadProfile(arg)
+	case strings.HasSuffix(arg, ".onnx"):
+		return measureModel(ctx, progress, arg, f.image)
+	case t.Workload.Profile != "" && (arg == "" || arg == t.Workload.Model):
+		return sim.LoadProfile(filepath.Join(t.Dir, t.Workload.Profile))
+	case arg == "":
+		return nil, errors.New("say which model: cleave plan FILE.onnx, or a topology whose workload names a profile")
+	}
+	return nil, fmt.Errorf("%q is neither an .onnx file, a .json profile, nor the model of the topology (%s)", arg, t.Workload.Model)
+}
+
+// measureModel profiles a model on this machine: seconds of each group, and what each codec makes of each value.
+func measureModel(ctx context.Context, progress io.Writer, path, image string) (*sim.Profile, error) {
+	g, err := onnx.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	if g, err = suite.Prepare(g, smallestShapes(g)); err != nil {
+		return nil, err
+	}
+	backend, err := backends.Lookup("auto")
+	if err != nil {
+		return nil, err
+	}
+	h, err := host.New(host.Config{Backends: []engine.Backend{backend}})
+	if err != nil {
+		return nil, err
+	}
+	defer h.Close()
+	fmt.Fprintf(progress, "measuring %s: %d groups under %s\n", path, len(g.Groups), backend.Name())
+	timings, err := h.Measure(ctx, g)
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintln(progress, "measuring codecs on every value")
+	found, err := h.Survey(ctx, g, planCodecs(g, image))
+	if err != nil {
+		return nil, err
+	}
+	q := placement.Question{
+		Model: strings.TrimSuffix(filepath.Base(path), ".onnx"), Graph: g, Paths: [][]planner.Path{{{}}}, Objective: planner.Latency,
+		Machines: []placement.Machine{{Name: "here", Speed: 1}},
+		Codings: func(v split.ValueID) []planner.Coding {
+			var out []planner.Coding
+			for _, c := range found[v] {
+				out = append(out, planner.Coding{Codec: c.Codec, Bytes: c.Bytes, Encode: c.Encode, Decode: c.Decode, Loss: c.Error})
+			}
+			return out
+		},
+	}
+	if base := filepath.Base(filepath.Dir(path)); q.Model == "model" && base != "." {
+		q.Model = base
+	}
+	for _, t := range timings {
+		q.Machines[0].Profiles = append(q.Machines[0].Profiles, placement.Profile{
+			Backend: t.Backend, Version: t.Version, Groups: t.Groups, Total: t.Total, Border: t.Border,
+		})
+	}
+	p, _, err := q.Problem()
+	if err != nil {
+		return nil, err
+	}
+	return sim.ProfileOf(p)
+}
+
+// smallestShapes binds every size that the model leaves open to 1.
+func smallestShapes(g *split.Graph) map[string]tensor.Shape {
+	shapes := map[string]tensor.Shape{}
+	for _, id := range g.Inputs {
+		v := &g.Values[id]
+		s := append(tensor.Shape{}, v.Shape...)
+		for k := range s {
+			if s[k] == tensor.Unknown {
+				s[k] = 1
+			}
+		}
+		shapes[v.Name] = s
+	}
+	return shapes
+}
+
+// planCodecs lists the codecs to try on a value.
+func planCodecs(g *split.Graph, image string) func(split.ValueID) []codec.Spec {
+	inputs := map[split.ValueID]bool{}
+	for _, v := range g.Inputs {
+		inputs[v] = true
+	}
+	return func(id split.ValueID) []codec.Spec {
+		v := &g.Values[id]
+		if !placement.Travels(v) {
+			return nil
+		}
+		names := []string{"raw", "lossless"}
+		if v.DType == tensor.Float32 {
+			names = append(names, "float16", "int8")
+		}
+		if inputs[id] && image != "" {
+			names = append(names, "jpeg:"+image, "png:"+image)
+		}
+		var out []codec.Spec
+		for _, n := range names {
+			if s, err := codec.Parse(n); err == nil {
+				out = append(out, s)
+			}
+		}
+		return out
+	}
+}
+
+// planReport is what cleave plan --json prints for a model.
+type planReport struct {
+	Model        string            `json:"model"`
+	Objective    planner.Objective `json:"objective"`
+	Value        float64           `json:"value"`
+	Bound        float64           `json:"bound"`
+	Gap          float64           `json:"gap"`
+	Optimal      bool              `json:"optimal"`
+	Solver       string            `json:"solver"`
+	Claim        string            `json:"claim"`
+	Seconds      float64           `json:"seconds"`
+	Steps        int               `json:"steps"`
+	LatencyMS    float64           `json:"latency_ms"`
+	PeriodMS     float64           `json:"period_ms"`
+	Joules       float64           `json:"joules"`
+	Bytes        int64             `json:"bytes"`
+	Loss         float64           `json:"loss"`
+	Stages       []planStage       `json:"stages"`
+	Transfers    []planTransfer    `json:"transfers"`
+	Limits       []planner.Share   `json:"critical_path"`
+	Alternatives []planAlternative `json:"alternatives"`
+}
+
+type planStage struct {
+	Node    string  `json:"node"`
+	Pieces  int     `json:"pieces"`
+	First   string  `json:"first"`
+	Last    string  `json:"last"`
+	StartMS float64 `json:"start_ms"`
+	EndMS   float64 `json:"end_ms"`
+}
+
+type planTransfer struct {
+	Value   string  `json:"value"`
+	From    string  `json:"from"`
+	To      string  `json:"to"`
+	Codec   string  `json:"codec"`
+	Bytes   int64   `json:"bytes"`
+	StartMS float64 `json:"start_ms"`
+	EndMS   float64 `json:"end_ms"`
+}
+
+type planAlternative struct {
+	Planner string   `json:"planner"`
+	Value   *float64 `json:"value,omitempty"`
+	Reason  string   `json:"reason"`
+}
+
+func reportPlan(p *planner.Problem, plan *planner.Plan, others []planner.Alternative) planReport {
+	q := plan.Proof
+	r := planReport{
+		Model: p.Model, Objective: p.Objective, Value: plan.Objective, Bound: q.Bound, Gap: q.Gap, Optimal: q.Optimal, Solver: q.Solver,
+		Claim: q.Claim, Seconds: q.Elapsed.Seconds(), Steps: q.Explored, LatencyMS: milliseconds(plan.Cost.Latency),
+		PeriodMS: milliseconds(plan.Cost.Period), Joules: plan.Cost.Energy, Bytes: plan.Cost.Bytes, Loss: plan.Cost.Loss,
+		Stages: []planStage{}, Transfers: []planTransfer{}, Limits: planner.Critical(p, plan),
+	}
+	for _, s := range plan.Stages {
+		r.Stages = append(r.Stages, planStage{
+			Node: p.Nodes[s.Node].Name, Pieces: len(s.Pieces), First: p.Pieces[s.Pieces[0]].Name, Last: p.Pieces[s.Pieces[len(s.Pieces)-1]].Name,
+			StartMS: milliseconds(s.Start), EndMS: milliseconds(s.End),
+		})
+	}
+	for _, t := range plan.Transfers {
+		c := p.Values[t.Value].Codings[t.Coding]
+		r.Transfers = append(r.Transfers, planTransfer{
+			Value: p.Values[t.Value].Name, From: p.Nodes[t.From].Name, To: p.Nodes[t.To].Name, Codec: c.Codec, Bytes: c.Bytes,
+			StartMS: milliseconds(t.Start), EndMS: milliseconds(t.End),
+		})
+	}
+	for _, a := range others {
+		x := planAlternative{Planner: a.Planner, Reason: a.Reason}
+		if a.Plan != nil {
+			x.Value = &a.Plan.Objective
+		}
+		r.Alternatives = append(r.Alternatives, x)
+	}
+	return r
+}
