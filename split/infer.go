@@ -133,6 +133,9 @@ func (inf *inference) settle(v *Value, t Type, inferred bool) error {
 			}
 		}
 	}
+	if len(d) > MaxRank {
+		return fmt.Errorf("%w: output %q has rank %d, the limit is %d", ErrLimit, v.Name, len(d), MaxRank)
+	}
 	v.SetType(tensorOf(t.DType, d))
 	return nil
 }
