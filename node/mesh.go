@@ -73,7 +73,13 @@ func (n *Node) startMesh(ctx context.Context) error {
 	if n.peers.group, err = member.Start(member.Config{Host: n.mesh, Name: n.set.Name, Logger: n.log}); err != nil {
 		return err
 	}
-	if authority != nil {
+	if authority == nil && creds.Chain[0].Role == admit.Authority {
+		if authority, err = admit.NewIssuer(id.Private(), creds.Chain); err != nil {
+			return err
+		}
+		n.authority = authority
+		n.mesh.ServeJoins(authority, nil)
+	} else if authority != nil {
 		n.authority = authority
 		n.mesh.ServeJoins(authority, func() {
 			if err := authority.SaveAuthority(n.set.Data); err != nil {

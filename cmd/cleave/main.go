@@ -20,6 +20,7 @@ func commands() []*cobra.Command {
 		newNode(),
 		newToken(),
 		newEvict(),
+		newEvict(),
 		newLs(),
 		newModels(),
 		newPs(),
