@@ -171,7 +171,7 @@ func (d *directory) watch(ctx context.Context) {
 			}
 			d.refresh()
 			switch e.Kind {
-			case member.NodeFailed, member.NodeLeft, member.NodeForgotten, member.NodeEvicted:
+			case member.NodeFailed, member.NodeLeft, member.NodeForgotten:
 				d.tellFlights(e.Node, func(id planner.NodeID) session.Event { return session.PeerDown{Node: id} })
 			case member.NodeEvicted:
 				d.tellFlights(e.Node, func(id planner.NodeID) session.Event { return session.PeerDown{Node: id} })

@@ -9,7 +9,6 @@ import (
 	"github.com/cleave-mesh/cleave/node/client"
 	"github.com/cleave-mesh/cleave/node/store"
 	"github.com/cleave-mesh/cleave/planner"
-	"github.com/cleave-mesh/cleave/transport"
 	"github.com/cleave-mesh/cleave/transport/admit"
 )
 
@@ -94,33 +93,4 @@ func (n *Node) postToken(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return write(w, client.Token{Token: t.String(), Expires: t.Expiry, Uses: int(t.Uses), Role: role.String()})
-}
-
-// postEvict takes a node's membership away for good.
-func (n *Node) postEvict(w http.ResponseWriter, r *http.Request) error {
-	var req struct {
-		Node string `json:"node"`
-	}
-	if err := read(w, r, &req); err != nil {
-		return err
-	}
-	if n.authority == nil {
-		return &statusError{http.StatusConflict, "this node is not an authority of the mesh: ask at the node that founded the mesh"}
-	}
-	var found []client.Node
-	for _, d := range n.peers.nodeDocuments() {
-		if d.Name == req.Node || d.ID == req.Node {
-			found = append(found, d)
-		}
-	}
-	switch {
-	case len(found) == 0:
-		return fmt.Errorf("node %q: %w", req.Node, store.ErrNotFound)
-	case len(found) > 1:
-		return &statusError{http.StatusConflict, fmt.Sprintf("%d nodes are called %q: name one by its id", len(found), req.Node)}
-	}
-	if err := n.peers.group.Evict(n.authority, transport.PeerID(found[0].ID)); err != nil {
-		return err
-	}
-	return write(w, found[0])
 }

@@ -20,7 +20,6 @@ func commands() []*cobra.Command {
 		newNode(),
 		newToken(),
 		newEvict(),
-		newEvict(),
 		newLs(),
 		newModels(),
 		newPs(),
