@@ -42,7 +42,8 @@ func (n *Node) startMesh(ctx context.Context) error {
 		}
 	}
 	cfg := transport.Config{
-		Identity: id, Credentials: creds, Listen: n.set.Listen, KeepAlive: keepAlive, Renewed: n.saveCredentials, Logger: n.log,
+		Identity: id, Credentials: creds, Listen: n.set.Listen, KeepAlive: keepAlive, Relay: n.set.Relay,
+		Renewed: n.saveCredentials, Logger: n.log,
 	}
 	if n.set.topo != nil {
 		cfg.Shaper = shape.New(1)
