@@ -302,14 +302,12 @@ func (v *convView) block(s *scratch, g, p0, p1, n0, n1 int) {
 		if v.Bias != nil {
 			a.bias = unsafe.Pointer(&v.Bias[base+n])
 		}
-		for p := p0; p < p1; p += tileRows {
-			a.rows = &s.rows[(p-p0)*v.taps]
-			a.c = unsafe.Pointer(&v.Y[p*v.ys+base+n])
-			if v.Residual != nil {
-				a.residual = unsafe.Pointer(&v.Residual[p*v.rs+base+n])
-			}
-			w.tile(a, min(tileRows, p1-p), width)
+		a.rows = &s.rows[0]
+		a.c = unsafe.Pointer(&v.Y[p0*v.ys+base+n])
+		if v.Residual != nil {
+			a.residual = unsafe.Pointer(&v.Residual[p0*v.rs+base+n])
 		}
+		tiles(w.isa, a, p1-p0, width, w.panel)
 	}
 	switch {
 	case clamped:
