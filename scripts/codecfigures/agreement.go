@@ -14,12 +14,12 @@ const wanted = 0.99
 
 // agreements prints, for each calibrated model, the fewest bits per element at which the answers stay, and draws the
 // curve of bits against agreement.
-func agreements(w io.Writer, dir, out string) error {
+func agreements(w io.Writer, dir, title, picture string) error {
 	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "## Answers\n\nThe fewest bits per element at which at least 99 %% of the answers on the judging samples stay: of the codecs tried, per cut, all its values coded alike.\n\n")
+	fmt.Fprintf(w, "## Answers on %s\n\nThe fewest bits per element at which at least 99 %% of the answers on the judging samples stay: of the codecs tried, per cut, steps of values that cross together in proportion to the square root of their size.\n\n", title)
 	fmt.Fprintf(w, "| model | task | judged | answers | cuts | median bits | cuts without |\n|---|---|---:|---:|---:|---:|---:|\n")
 	var all []float64
 	var series []line
@@ -50,7 +50,7 @@ func agreements(w io.Writer, dir, out string) error {
 		series = append(series, curve(name, f))
 	}
 	fmt.Fprintf(w, "\nMedian over all %d cuts: **%.2f bits per element**.\n\n", len(all), median(all))
-	return plotLines(filepath.Join(out, "rate-agreement.svg"), "Bits per element and answers that stay, median over cuts", "bits per element", "share of answers that stay", series)
+	return plotLines(picture, "Bits per element and answers that stay on "+title, "bits per element", "share of answers that stay", series)
 }
 
 // curve is a model's medians over the cuts for each rung of the uniform codec.

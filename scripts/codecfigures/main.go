@@ -14,20 +14,10 @@ import (
 	"strings"
 )
 
-// visionModels are the shared models that take pictures and have trained weights, with how a pixel becomes their input.
-var visionModels = []struct{ name, pixels string }{
-	{"blazeface-front", "scale=127.5,offset=-1"},
-	{"mlsd-320-tiny", ""},
-	{"mobilenetv2-int8", "scale=127.5,offset=-1"},
-	{"ppocr-v2-cls", "scale=127.5,offset=-1,order=bgr"},
-	{"ppocr-v4-det", ""},
-	{"resnet8-cifar10", ""},
-	{"selfie-segmentation", "scale=255"},
-	{"style-candy", ""},
-	{"ultraface-rfb-320", "scale=128,offset=-0.9921875"},
-	{"vww-96", "scale=255"},
-	{"yolox-nano", "order=bgr"},
-	{"yunet", "order=bgr"},
+// visionModels are the shared models that take pictures and have trained weights.
+var visionModels = []string{
+	"blazeface-front", "mlsd-320-tiny", "mobilenetv2-int8", "ppocr-v2-cls", "ppocr-v4-det", "resnet8-cifar10", "selfie-segmentation",
+	"style-candy", "ultraface-rfb-320", "vww-96", "yolox-nano", "yunet",
 }
 
 // lightModels have the structure of known models and constant weights.
@@ -40,15 +30,16 @@ func main() {
 	out := flag.String("out", "docs/codecs", "folder for tables and plots")
 	light := flag.Bool("light", false, "also measure the models with constant weights")
 	maxCuts := flag.Int("cuts", 24, "most cuts of a model, evenly spread; 0 means all")
-	calibrated := flag.String("calibrated", "", "folder of files that cleave calibrate wrote, to draw rate against agreement")
+	pictures := flag.String("pictures", "", "folder of files that cleave calibrate wrote, judged on whole pictures")
+	crops := flag.String("crops", "", "folder of files that cleave calibrate wrote, judged on crops as well")
 	flag.Parse()
-	if err := run(context.Background(), os.Stdout, *models, *out, *calibrated, *light, *maxCuts); err != nil {
+	if err := run(context.Background(), os.Stdout, *models, *out, *pictures, *crops, *light, *maxCuts); err != nil {
 		fmt.Fprintln(os.Stderr, "codecfigures:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, w io.Writer, models, out, calibrated string, light bool, maxCuts int) error {
+func run(ctx context.Context, w io.Writer, models, out, pictures, crops string, light bool, maxCuts int) error {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
@@ -59,11 +50,7 @@ func run(ctx context.Context, w io.Writer, models, out, calibrated string, light
 		return err
 	}
 	if models != "" {
-		names := make([]string, 0, len(visionModels))
-		for _, m := range visionModels {
-			names = append(names, m.name)
-		}
-		if err := rates(ctx, to, models, out, "vision models with trained weights", names, maxCuts); err != nil {
+		if err := rates(ctx, to, models, out, "vision models with trained weights", visionModels, maxCuts); err != nil {
 			return err
 		}
 		if light {
@@ -72,8 +59,13 @@ func run(ctx context.Context, w io.Writer, models, out, calibrated string, light
 			}
 		}
 	}
-	if calibrated != "" {
-		if err := agreements(to, calibrated, out); err != nil {
+	for _, set := range []struct{ dir, title, plot string }{
+		{pictures, "whole pictures", "rate-agreement-pictures.svg"}, {crops, "pictures and random crops of them", "rate-agreement-crops.svg"},
+	} {
+		if set.dir == "" {
+			continue
+		}
+		if err := agreements(to, set.dir, set.title, filepath.Join(out, set.plot)); err != nil {
 			return err
 		}
 	}

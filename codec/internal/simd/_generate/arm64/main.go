@@ -63,8 +63,9 @@ func shl(d, n, by int)  { two(fmt.Sprintf("shl.4s #%d", by), 0x4F005400|uint32(3
 func ushrb(d, n, by int) {
 	two(fmt.Sprintf("ushr.16b #%d", by), 0x6F000400|uint32(16-by)<<16, d, n)
 }
-func slib(d, n, by int)  { two(fmt.Sprintf("sli.16b #%d", by), 0x6F005400|uint32(8+by)<<16, d, n) }
-func shrn(d, n, by int)  { two(fmt.Sprintf("shrn.4h.4s #%d", by), 0x0F008400|uint32(32-by)<<16, d, n) }
+func slib(d, n, by int) { two(fmt.Sprintf("sli.16b #%d", by), 0x6F005400|uint32(8+by)<<16, d, n) }
+func shrn(d, n, by int) { two(fmt.Sprintf("shrn.4h.4s #%d", by), 0x0F008400|uint32(32-by)<<16, d, n) }
+
 func shrn2(d, n, by int) { two(fmt.Sprintf("shrn2.8h.4s #%d", by), 0x4F008400|uint32(32-by)<<16, d, n) }
 
 // text begins a function; args are loaded from the frame in order: pointers and lengths to general registers.
