@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/cleave-mesh/cleave/node/member"
@@ -70,7 +71,7 @@ func (n *Node) startMesh(ctx context.Context) error {
 	} {
 		n.mesh.Handle(kind, handler)
 	}
-	if n.peers.group, err = member.Start(member.Config{Host: n.mesh, Name: n.set.Name, Logger: n.log}); err != nil {
+	if n.peers.group, err = member.Start(member.Config{Host: n.mesh, Name: n.set.Name, LAN: onLAN(n.set.Listen), Logger: n.log}); err != nil {
 		return err
 	}
 	if authority != nil {
@@ -120,6 +121,16 @@ func (n *Node) found(id *transport.Identity, authority *admit.Issuer) (*admit.Cr
 	}
 	n.log.Info("founded a mesh", "mesh", authority.Mesh())
 	return creds, authority, creds.Save(n.set.Data)
+}
+
+// onLAN tells whether a node that listens at the address is to be found on the local network: not on loopback.
+func onLAN(listen string) bool {
+	host, _, err := net.SplitHostPort(listen)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "" || ip != nil && !ip.IsLoopback()
 }
 
 // saveCredentials keeps the node's membership after a renewal or an eviction.

@@ -27,7 +27,7 @@ done
 
 if [ "${1:-}" != quick ]; then
 	echo "== 100 nodes for an hour of virtual time at 1 % loss"
-	CLEAVE_SWEEP=1 go test ./node/member -count=1 -run 'TestNoFalseDeath' -v -timeout 3h | grep -E '_test.go:' || true
+	CLEAVE_NODES=100 CLEAVE_SWEEP=1 go test ./node/member -count=1 -run 'TestNoFalseDeath' -v -timeout 3h | grep -E '_test.go:' || true
 	echo "== shaped sockets, real time"
 	go test ./transport -run '^$' -bench 'Goodput/loss=0%' -benchtime 1x -timeout 30m | grep '^Benchmark'
 fi

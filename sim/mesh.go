@@ -37,7 +37,6 @@ type mesh struct {
 	made   int              // requests that arrived
 	ended  int
 	result *Result
-	err    error
 }
 
 // Run simulates one workload under one policy.

@@ -52,8 +52,11 @@ type PieceProfile struct {
 
 // ValueProfile is one value and the ways it may travel.
 type ValueProfile struct {
-	Name    string          `json:"name"`
-	Output  bool            `json:"output,omitempty"`
+	Name   string `json:"name"`
+	Output bool   `json:"output,omitempty"`
+	// Raw marks a value that still shows the model's input as it is, such as the picture in another layout: the rule that
+	// inputs stay holds for it, too. Inputs need no mark.
+	Raw     bool            `json:"raw,omitempty"`
 	Codings []CodingProfile `json:"codings"`
 }
 
@@ -95,7 +98,7 @@ func ProfileOf(p *planner.Problem) (*Profile, error) {
 		})
 	}
 	for _, v := range p.Values {
-		value := ValueProfile{Name: v.Name, Output: v.Output, Codings: []CodingProfile{}}
+		value := ValueProfile{Name: v.Name, Output: v.Output, Raw: v.Producer != planner.External && v.Stay != nil, Codings: []CodingProfile{}}
 		for _, c := range v.Codings {
 			value.Codings = append(value.Codings, CodingProfile(c))
 		}
@@ -118,6 +121,18 @@ func ProfileOf(p *planner.Problem) (*Profile, error) {
 		}
 	}
 	return out, nil
+}
+
+// MarkRaw marks the values that another problem of the same model keeps at home: one that was made under the rule that inputs
+// stay.
+func (p *Profile) MarkRaw(q *planner.Problem) {
+	stays := map[string]bool{}
+	for _, v := range q.Values {
+		stays[v.Name] = v.Producer != planner.External && v.Stay != nil
+	}
+	for i := range p.Values {
+		p.Values[i].Raw = p.Values[i].Raw || stays[p.Values[i].Name]
+	}
 }
 
 // fastest is the node that runs all pieces soonest.

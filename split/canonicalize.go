@@ -63,7 +63,7 @@ func passes() []pass {
 // Canonicalize rewrites a specialised graph into the form that is cut and executed, and fills Groups. It never changes g, but shares
 // its constants. Equal inputs give equal results, bit for bit, so that every node cuts the same graph.
 //
-// In order, until nothing changes: branches of an If whose condition is constant are inlined; ops on constants are
+// First, a graph of half precision is made to compute in float32: see widen. Then, until nothing changes: branches of an If whose condition is constant are inlined; ops on constants are
 // folded, computed shapes included; ops that change nothing are removed; auto_pad becomes pads; zero padding goes into
 // the convolution that follows; transposes that cancel are removed, reshapes of reshapes merged; batch norms and per-channel factors and
 // terms go into the weights and bias of the convolution or matrix product in front; ops whose results nobody reads are dropped. Then
@@ -74,6 +74,9 @@ func Canonicalize(g *Graph, opts ...Option) (*Graph, error) {
 		opt(c)
 	}
 	c.g.Groups = nil
+	if err := c.widen(); err != nil {
+		return nil, fmt.Errorf("canonicalize %q: widen: %w", g.Name, err)
+	}
 	if err := c.rewrite(); err != nil {
 		return nil, fmt.Errorf("canonicalize %q: %w", g.Name, err)
 	}

@@ -218,6 +218,9 @@ func TestNoiseAndHalfOpenHandshakes(t *testing.T) {
 	}
 
 	n := 300
+	if testing.Short() {
+		n = 50
+	}
 	if sweep() {
 		n = 10_000
 	}

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/quic-go/quic-go"
@@ -21,6 +22,9 @@ const (
 	// headerTimeout is how long a peer may take from opening a stream to its complete header.
 	headerTimeout = 10 * time.Second
 )
+
+// writers are the buffers of Send between uses.
+var writers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, sendBuffer) }}
 
 // rfc9218 is the urgency on the wire of QUIC's scheduler.
 func (u Urgency) rfc9218(remaining time.Duration) int8 {
@@ -158,7 +162,12 @@ func (h *Host) send(ctx context.Context, to PeerID, hd Header, body func(io.Writ
 			h.events.put(PeerEvent{Kind: PeerChanged, Peer: to})
 		}
 	}()
-	w := bufio.NewWriterSize(meter, sendBuffer)
+	w := writers.Get().(*bufio.Writer)
+	w.Reset(meter)
+	defer func() {
+		w.Reset(nil)
+		writers.Put(w)
+	}()
 	// bufio keeps the first error of its writer, so that Flush reports it.
 	_, _ = w.Write(hd.append(p.append(nil)))
 	if err := body(w); err != nil {

@@ -59,6 +59,9 @@ func slowStart(bytes, rate float64, rtt time.Duration) time.Duration {
 
 // TestGoodput holds what QUIC reaches on a shaped path, in virtual time: a queue of one bandwidth-delay product, warm.
 func TestGoodput(t *testing.T) {
+	if testing.Short() {
+		t.Skip("too slow beside the race detector")
+	}
 	type path struct {
 		mbps float64
 		rtt  time.Duration

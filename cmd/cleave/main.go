@@ -31,6 +31,7 @@ func commands() []*cobra.Command {
 		newBench(),
 		newSuite(),
 		newSim(),
+		newLab(),
 		newPlanCommand(),
 		newCalibrate(),
 	}

@@ -114,7 +114,7 @@ func measureModel(ctx context.Context, progress io.Writer, path, image string) (
 		return nil, err
 	}
 	q := placement.Question{
-		Model: strings.TrimSuffix(filepath.Base(path), ".onnx"), Graph: g, Paths: [][]planner.Path{{{}}}, Objective: planner.Latency,
+		Model: strings.TrimSuffix(filepath.Base(path), ".onnx"), Graph: g, Paths: [][]planner.Path{{{}}}, Objective: planner.Latency, InputsStay: true, // marks raw data
 		Machines: []placement.Machine{{Name: "here", Speed: 1}},
 		Codings: func(v split.ValueID) []planner.Coding {
 			var out []planner.Coding

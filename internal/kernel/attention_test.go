@@ -54,7 +54,7 @@ func attentionReference(a *Attention, batch, head, i int) []float64 {
 func TestAttention(t *testing.T) {
 	onEach(t, func(t *testing.T) {
 		r := seeded(t)
-		for range 60 {
+		for range rounds(60) {
 			group := 1 + r.IntN(2)
 			a := &Attention{
 				Batch: 1 + r.IntN(2), KVHeads: 1 + r.IntN(2), QLen: 1 + r.IntN(100), KVLen: 1 + r.IntN(150), Dim: 1 + r.IntN(40),

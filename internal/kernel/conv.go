@@ -170,22 +170,34 @@ func (v *convView) table(s *scratch, p0, p1, g int) {
 	pad := grow(&s.f32, size)
 	clear(pad[:v.k])
 	t := convTable{convView: v, rows: rows, zero: address(&pad[0]), pad: pad[v.k:], x: address(&v.X[0])}
-	ox, oy, img := p0%v.OW, p0/v.OW%v.OH, p0/v.OW/v.OH
-	for p := p0; p < p1; p++ {
-		at := rows[(p-p0)/tileRows*v.taps*tileRows+(p-p0)%tileRows:]
-		if v.merged {
-			t.mergedPixel(at, img, oy, ox)
-		} else {
-			t.pixel(at, img, oy, ox, g*v.ic)
-		}
-		if ox++; ox == v.OW {
-			ox = 0
-			if oy++; oy == v.OH {
-				oy = 0
-				img++
+	for p := p0; p < p1; {
+		ox, oy, img := p%v.OW, p/v.OW%v.OH, p/v.OW/v.OH
+		n := min(p1-p, v.OW-ox)
+		lo, hi := v.inside(ox, n)
+		for i := range n {
+			at := rows[(p-p0+i)/tileRows*v.taps*tileRows+(p-p0+i)%tileRows:]
+			switch {
+			case i == lo && hi > lo:
+				t.run(p-p0+i, hi-lo, img, oy, ox+i, g*v.ic)
+			case i > lo && i < hi: // done with the first of them
+			case v.merged:
+				t.mergedPixel(at, img, oy, ox+i)
+			default:
+				t.pixel(at, img, oy, ox+i, g*v.ic)
 			}
 		}
+		p += n
 	}
+}
+
+// inside returns which of n output columns from ox on have their whole kernel inside the image's left and right edge: lo to
+// hi-1, counted from ox.
+func (s *ConvShape) inside(ox, n int) (lo, hi int) {
+	lo = min(max(ceilDiv(s.PadLeft, s.StrideW)-ox, 0), n)
+	if last := s.W - 1 - (s.KW-1)*s.DilationW + s.PadLeft; last >= 0 {
+		hi = min(last/s.StrideW-ox+1, n)
+	}
+	return lo, max(lo, hi)
 }
 
 // convTable is a table under construction.
@@ -195,6 +207,38 @@ type convTable struct {
 	zero uintptr   // address of zeros
 	pad  []float32 // free space for padded kernel rows
 	x    uintptr   // address of X
+}
+
+// run fills the addresses of n neighbouring pixels of one output row that are inside; first is the first one's place in the
+// table.
+func (t *convTable) run(first, n, img, oy, ox, channel int) {
+	iy0, ix0 := oy*t.StrideH-t.PadTop, ox*t.StrideW-t.PadLeft
+	step := uintptr(t.StrideW*t.xs) * 4
+	kws := t.KW
+	if t.merged {
+		kws = 1
+	}
+	for kh := range t.KH {
+		iy := iy0 + kh*t.DilationH
+		addr, next := t.x+uintptr(((img*t.H+iy)*t.W+ix0)*t.xs+channel)*4, step
+		if uint(iy) >= uint(t.H) {
+			addr, next = t.zero, 0
+		}
+		for kw := range kws {
+			at := first/tileRows*t.taps*tileRows + (kh*kws+kw)*tileRows
+			a := addr
+			for i := first % tileRows; i < first%tileRows+n; i++ {
+				if i > 0 && i%tileRows == 0 {
+					at += t.taps * tileRows
+				}
+				t.rows[at+i%tileRows] = a
+				a += next
+			}
+			if next != 0 {
+				addr += uintptr(t.DilationW*t.xs) * 4
+			}
+		}
+	}
 }
 
 // pixel fills one pixel's addresses, one per kernel position; channel is the first one of the group.

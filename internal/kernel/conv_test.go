@@ -66,7 +66,7 @@ var convActs = []Activation{{}, {Kind: ActRelu}, {Kind: ActClip, A: 0, B: 1}, {K
 func TestConv(t *testing.T) {
 	onEach(t, func(t *testing.T) {
 		r := seeded(t)
-		for range 300 {
+		for range rounds(300) {
 			s := randomConv(r, func() (int, int, int) {
 				g := 1 + r.IntN(3)*r.IntN(2)
 				return g * (1 + r.IntN(9)), g * (1 + r.IntN(40)), g
@@ -130,7 +130,7 @@ func TestConvStrides(t *testing.T) {
 func TestDepthwise(t *testing.T) {
 	onEach(t, func(t *testing.T) {
 		r := seeded(t)
-		for range 300 {
+		for range rounds(300) {
 			s := randomConv(r, func() (int, int, int) { c := 1 + r.IntN(50); return c, c, c })
 			w := uniform(r, s.C*s.KH*s.KW)
 			d := &Depthwise{ConvShape: s, Weights: PackDepthwise(w, s), Act: convActs[r.IntN(len(convActs))]}

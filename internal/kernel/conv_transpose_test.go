@@ -9,7 +9,7 @@ import (
 func TestConvTranspose(t *testing.T) {
 	onEach(t, func(t *testing.T) {
 		r := seeded(t)
-		for range 200 {
+		for range rounds(200) {
 			g := 1 + r.IntN(2)
 			s := ConvShape{
 				N: 1 + r.IntN(2), H: 1 + r.IntN(7), W: 1 + r.IntN(12), C: g * (1 + r.IntN(6)), OC: g * (1 + r.IntN(40)), Groups: g,

@@ -12,12 +12,14 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/memberlist"
 
 	"github.com/cleave-mesh/cleave/transport"
 	"github.com/cleave-mesh/cleave/transport/admit"
+	"github.com/cleave-mesh/cleave/transport/lan"
 )
 
 // Config describes a Group.
@@ -28,6 +30,8 @@ type Config struct {
 	Name string
 	// Timing is LAN() or WAN(); the zero value means LAN().
 	Timing Timing
+	// LAN makes the group announce this node on the local network by multicast DNS, and join the members found there.
+	LAN bool
 	// Addrs are addresses to publish beside Host.Addrs (a public one behind a NAT).
 	Addrs []string
 	// Logger receives joins, failures and memberlist's complaints; nil means silence.
@@ -98,6 +102,9 @@ type Group struct {
 	wg     sync.WaitGroup
 	fetch  chan rumour
 	hurry  chan struct{} // asks for an exchange soon
+	lan    *lan.Service  // nil unless Config.LAN
+
+	joining atomic.Bool // a join at a node found on the LAN is under way
 
 	mu      sync.Mutex
 	nodes   map[transport.PeerID]Node
@@ -165,6 +172,9 @@ func Start(cfg Config) (*Group, error) {
 	go g.maintain()
 	for range fetchers {
 		go g.fetchLoop()
+	}
+	if cfg.LAN {
+		g.startLAN()
 	}
 	return g, nil
 }
@@ -343,6 +353,11 @@ func (g *Group) Close() error {
 	g.host.Handle(transport.KindRecords, nil)
 	g.cancel()
 	err := g.list.Shutdown()
+	if g.lan != nil {
+		if lerr := g.lan.Close(); err == nil {
+			err = lerr
+		}
+	}
 	g.wg.Wait()
 	return err
 }

@@ -102,18 +102,26 @@ func (c *cloud) bytesSent() (n uint64) {
 	return n
 }
 
+// nodes is how many a test makes: few unless CLEAVE_NODES says more (scripts/bench-transport.sh).
+func nodes(t *testing.T, few int) int {
+	t.Helper()
+	text := os.Getenv("CLEAVE_NODES")
+	if text == "" {
+		return few
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
 // TestHundredNodes holds the convergence figures of the LAN profile, at 1 % loss and 1 ms.
 func TestHundredNodes(t *testing.T) {
-	n := 12
-	if os.Getenv("CLEAVE_SWEEP") != "" {
-		n = 100
+	if testing.Short() {
+		t.Skip("too slow beside the race detector")
 	}
-	if text := os.Getenv("CLEAVE_NODES"); text != "" {
-		var err error
-		if n, err = strconv.Atoi(text); err != nil {
-			t.Fatal(err)
-		}
-	}
+	n := nodes(t, 12)
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		c := newCloud(t, n, shape.Link{Delay: time.Millisecond, Loss: 0.01}, member.LAN())
@@ -129,6 +137,7 @@ func TestHundredNodes(t *testing.T) {
 			}
 		}
 		records := c.until(t, 5*time.Second, -1, func(g *member.Group) bool { return len(g.Records("load")) == n })
+		time.Sleep(time.Minute) // until every pair that gossips has its connection
 		sent := c.bytesSent()
 		time.Sleep(30 * time.Second)
 		quiet := float64(c.bytesSent()-sent) / 30 / float64(n)
@@ -144,9 +153,12 @@ func TestHundredNodes(t *testing.T) {
 
 // TestNoFalseDeath watches a quiet mesh at 1 % loss.
 func TestNoFalseDeath(t *testing.T) {
-	n, span := 5, time.Minute
+	if testing.Short() {
+		t.Skip("too slow beside the race detector")
+	}
+	n, span := nodes(t, 5), time.Minute
 	if os.Getenv("CLEAVE_SWEEP") != "" {
-		n, span = 100, time.Hour
+		span = time.Hour
 	}
 	synctest.Test(t, func(t *testing.T) {
 		c := newCloud(t, n, shape.Link{Delay: time.Millisecond, Loss: 0.01}, member.LAN())

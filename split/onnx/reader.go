@@ -14,7 +14,8 @@ import (
 type reader struct {
 	model     *onnxpb.ModelProto
 	dir       string
-	buf       []byte // the file's bytes when the reader may change them, else nil
+	buf       []byte   // the file's bytes when the reader may change them, else nil
+	raw       [][]byte // what the carver took out of the model; nil when nothing was
 	files     externalFiles
 	functions map[functionKey]*onnxpb.FunctionProto
 	opset     map[string]int

@@ -213,6 +213,13 @@ type stepIO struct {
 
 // add appends a step.
 func (c *compiler) add(s step, io stepIO) {
+	for _, i := range io.reads {
+		if i >= 0 && i < len(c.g.Values) {
+			if t := c.constant(split.ValueID(i)); t != nil {
+				c.e.packs.hold(t)
+			}
+		}
+	}
 	c.p.steps = append(c.p.steps, s)
 	c.p.io = append(c.p.io, io)
 }

@@ -60,7 +60,14 @@ func (c *compiler) activation(op *split.Op) bool {
 		"Exp": kernel.Exp, "Log": kernel.Log, "Sqrt": kernel.Sqrt, "Erf": kernel.Erf,
 	}[op.Type]
 	picos := costlyPicos
-	if f == nil {
+	switch {
+	case op.Type == "Pow" && c.is(op.Input(1), 2):
+		f, picos = func(dst, src []float32) { kernel.Mul(dst, src, src) }, cheapPicos
+	case op.Type == "Reciprocal":
+		f, picos = func(dst, src []float32) { scalarOp("Div", true, dst, src, 1) }, cheapPicos
+	case op.Type == "Neg":
+		f, picos = func(dst, src []float32) { kernel.MulScalar(dst, src, -1) }, cheapPicos
+	case f == nil:
 		act, ok := c.activationOf(op)
 		if !ok {
 			return false
@@ -74,6 +81,12 @@ func (c *compiler) activation(op *split.Op) bool {
 	s.task.f = func(lo, hi int) { f(s.dst[lo:hi], s.src[lo:hi]) }
 	c.add(s, stepIO{reads: []int{s.x}, writes: []int{s.y}})
 	return true
+}
+
+// is reports whether v is a constant scalar of the given value.
+func (c *compiler) is(v split.ValueID, want float32) bool {
+	x, ok := c.scalar(v)
+	return ok && x == want
 }
 
 type mapStep struct {

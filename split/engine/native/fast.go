@@ -67,6 +67,14 @@ func (c *compiler) fast(ops []*split.Op) bool {
 		return c.reduce(first)
 	case "Slice", "Split":
 		return c.slices(first)
+	case "Gather":
+		return c.gather(first)
+	case "ScatterND":
+		return c.scatterRows(first)
+	case "LSTM", "GRU":
+		return c.recurrent(first)
+	case "LRN":
+		return c.lrn(first)
 	}
 	return c.activation(first)
 }

@@ -35,6 +35,14 @@ func pack[P packed](k *packer, t *tensor.Tensor, form string, f func() P) P {
 	return p
 }
 
+// plain is a constant that is used as it is.
+type plain struct{ *tensor.Tensor }
+
+func (p plain) Bytes() int64 { return int64(len(p.Tensor.Bytes())) }
+
+// hold counts a constant that a step reads as it is.
+func (k *packer) hold(t *tensor.Tensor) { pack(k, t, "plain", func() plain { return plain{t} }) }
+
 func (k *packer) conv(w *tensor.Tensor, s kernel.ConvShape) *kernel.ConvWeights {
 	return pack(k, w, "conv", func() *kernel.ConvWeights { return kernel.PackConv(tensor.Data[float32](w), s) })
 }

@@ -128,3 +128,77 @@ func (c *compiler) slices(op *split.Op) bool {
 	}
 	return true
 }
+
+// gather appends a Gather by constant indices.
+func (c *compiler) gather(op *split.Op) bool {
+	x := op.Inputs[0]
+	cl, known := c.constants(op)
+	if !known || !c.isFloat32(x) {
+		return false
+	}
+	s := c.p.slots[x].shape
+	axis, err := cl.axis(cl.attrInt("axis", 0), len(s))
+	if err != nil {
+		return false
+	}
+	idx, err := cl.ints(1)
+	if err != nil {
+		return false
+	}
+	outer, n, inner := blocks(s, axis)
+	if outer*len(idx) > maxRows || outer*len(idx)*inner == 0 {
+		return false
+	}
+	step := &rowsStep{n: inner}
+	for o := range outer {
+		for _, i := range idx {
+			if i < 0 {
+				i += n
+			}
+			if i < 0 || i >= n {
+				return false
+			}
+			step.from = append(step.from, int32((o*n+i)*inner))
+		}
+	}
+	rows := len(step.from)
+	step.task = rowTask{rows: rows, n: inner, nanos: rows + rows*inner*cheapPicos/1000, f: step.rows}
+	c.toPlain(x)
+	step.x, step.y = int(x), c.outPlain(op.Outputs[0])
+	c.add(step, stepIO{reads: []int{step.x}, writes: []int{step.y}})
+	return true
+}
+
+// scatterRows appends a ScatterND that replaces rows at constant indices.
+func (c *compiler) scatterRows(op *split.Op) bool {
+	x, u := op.Inputs[0], op.Inputs[2]
+	it := c.constant(op.Inputs[1])
+	if it == nil || it.DType() != tensor.Int64 || !c.isFloat32(x) || !c.isFloat32(u) || op.Str("reduction", "none") != "none" {
+		return false
+	}
+	cl := call{op: op}
+	offsets, inner, err := cl.tupleOffsets(c.p.slots[x].shape, it, toInts(tensor.Data[int64](it)), 0)
+	if err != nil || c.elements(int(u)) != len(offsets)*inner {
+		return false
+	}
+	c.toPlain(x)
+	c.toPlain(u)
+	s := &scatterStep{x: int(x), u: int(u), n: inner, to: offsets, y: c.outPlain(op.Outputs[0])}
+	c.add(s, stepIO{reads: []int{s.x, s.u}, writes: []int{s.y}})
+	return true
+}
+
+// scatterStep is x with rows of u in some places.
+type scatterStep struct {
+	x, u, y, n int
+	to         []int
+}
+
+func (s *scatterStep) run(p *program) error {
+	y, u := p.slots[s.y].f32, p.slots[s.u].f32
+	copy(y, p.slots[s.x].f32)
+	for k, at := range s.to {
+		copy(y[at:at+s.n], u[k*s.n:])
+	}
+	return nil
+}
