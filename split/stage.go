@@ -127,7 +127,7 @@ func (g *Graph) Stage(groups []GroupID) (*Stage, error) {
 		gr.Fused = slices.Clone(gr.Fused)
 		for i := range gr.Fused {
 			f := &gr.Fused[i]
-			f.Inputs, f.Outputs, f.Captures = locals(f.Inputs), locals(f.Outputs), locals(f.Captures)
+			f.Inputs, f.Outputs = locals(f.Inputs), locals(f.Outputs)
 		}
 		sub.Groups = append(sub.Groups, gr)
 	}

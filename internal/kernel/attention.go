@@ -206,7 +206,7 @@ func (v *attentionView) scores(s *scratch, out, packed []float32, j0, n int) {
 				rows[r] = address(&v.scaled[(i-v.q0+r)*v.Dim])
 			}
 			a.c = unsafe.Pointer(&out[(i-v.q0)*attentionKeys+c])
-			tile(active, a, count, width, full)
+			tiles(active, a, count, width, full)
 		}
 	}
 }
@@ -238,7 +238,7 @@ func (v *attentionView) gather(s *scratch, weights, panel []float32, j0, n int) 
 			}
 			a.c = unsafe.Pointer(&v.row(i)[c])
 			_ = v.row(i + count - 1)
-			tile(active, a, count, width, full)
+			tiles(active, a, count, width, full)
 		}
 	}
 }

@@ -29,6 +29,7 @@ func (s *ConvShape) pointwise() bool {
 // channel. They are read-only and can be shared.
 type ConvWeights struct {
 	groups []*Packed
+	narrow bool // one matrix, in the order of packNarrow
 }
 
 // PackConv packs weights in ONNX's order (OC, C/Groups, KH, KW).
@@ -45,6 +46,10 @@ func PackConv(w []float32, s ConvShape) *ConvWeights {
 					ohwi[o*k+t*ic+c] = src[o*k+c*taps+t]
 				}
 			}
+		}
+		if cw.narrow = s.narrow(); cw.narrow {
+			cw.groups[g] = packNarrow(ohwi, s)
+			continue
 		}
 		cw.groups[g] = Pack(ohwi, k, oc, k, true)
 	}
@@ -88,6 +93,9 @@ func (c *Conv) layout() (blocks, colBlocks int) {
 
 // Units implements pool.Task.
 func (c *Conv) Units() int {
+	if c.Weights.narrow {
+		return c.N * c.OH
+	}
 	blocks, colBlocks := c.layout()
 	return blocks * colBlocks * c.Groups
 }
@@ -98,6 +106,10 @@ func (c *Conv) Nanos() int { return productNanos(active, c.MACs(), 1, 1) }
 // Run implements pool.Task.
 func (c *Conv) Run(lo, hi int) {
 	if c.N*c.OH*c.OW*c.OC == 0 {
+		return
+	}
+	if c.Weights.narrow {
+		c.runNarrow(lo, hi)
 		return
 	}
 	v := c.view()
@@ -302,14 +314,12 @@ func (v *convView) block(s *scratch, g, p0, p1, n0, n1 int) {
 		if v.Bias != nil {
 			a.bias = unsafe.Pointer(&v.Bias[base+n])
 		}
-		for p := p0; p < p1; p += tileRows {
-			a.rows = &s.rows[(p-p0)*v.taps]
-			a.c = unsafe.Pointer(&v.Y[p*v.ys+base+n])
-			if v.Residual != nil {
-				a.residual = unsafe.Pointer(&v.Residual[p*v.rs+base+n])
-			}
-			w.tile(a, min(tileRows, p1-p), width)
+		a.rows = &s.rows[0]
+		a.c = unsafe.Pointer(&v.Y[p0*v.ys+base+n])
+		if v.Residual != nil {
+			a.residual = unsafe.Pointer(&v.Residual[p0*v.rs+base+n])
 		}
+		tiles(w.isa, a, p1-p0, width, w.panel)
 	}
 	switch {
 	case clamped:
@@ -322,4 +332,15 @@ func (v *convView) block(s *scratch, g, p0, p1, n0, n1 int) {
 			v.Act.Apply(y, y)
 		}
 	}
+}
+
+// panelTiles multiplies the first pixels pixels of the table by cols columns of w from n on, to the beginning of Y.
+func (v *convView) panelTiles(s *scratch, w *Packed, n, cols, pixels int) {
+	panel, width := w.panelAt(n)
+	a := &s.tile
+	*a = tileArgs{
+		rows: &s.rows[0], b: unsafe.Pointer(unsafe.SliceData(panel)), c: unsafe.Pointer(&v.Y[n]), ldc: uintptr(v.ys) * 4,
+		taps: uintptr(v.taps), k: uintptr(v.k) * 4, ldb: uintptr(width) * 4, cols: uintptr(cols), lo: negInf, hi: posInf,
+	}
+	tiles(w.isa, a, pixels, width, w.panel)
 }

@@ -69,8 +69,12 @@ func TestConv(t *testing.T) {
 		for range rounds(300) {
 			s := randomConv(r, func() (int, int, int) {
 				g := 1 + r.IntN(3)*r.IntN(2)
-				return g * (1 + r.IntN(9)), g * (1 + r.IntN(40)), g
+				return g * (1 + r.IntN(9)), g * (1 + r.IntN(40)>>(4*r.IntN(2))), g
 			})
+			if r.IntN(8) == 0 {
+				s.W += 150 // more than a block of columns
+				s.OW = (s.W+s.PadLeft-(s.KW-1)*s.DilationW-1)/s.StrideW + 1
+			}
 			w := uniform(r, s.OC*s.C/s.Groups*s.KH*s.KW)
 			c := &Conv{ConvShape: s, X: uniform(r, s.N*s.H*s.W*s.C), Weights: PackConv(w, s), Act: convActs[r.IntN(len(convActs))]}
 			pixels := s.N * s.OH * s.OW

@@ -155,10 +155,8 @@ func (c *ConvTranspose) row(s *scratch, p *transposePhase, img, oy, r, g int, ze
 		if c.Bias != nil {
 			a.bias = unsafe.Pointer(&c.Bias[g*oc+n])
 		}
-		for j := 0; j < pixels; j += tileRows {
-			a.rows = &rows[j*taps]
-			a.c = unsafe.Pointer(&c.Y[(base+j*c.StrideW)*c.OC+g*oc+n])
-			w.tile(a, min(tileRows, pixels-j), width)
-		}
+		a.rows = &rows[0]
+		a.c = unsafe.Pointer(&c.Y[base*c.OC+g*oc+n])
+		tiles(w.isa, a, pixels, width, w.panel)
 	}
 }

@@ -84,8 +84,7 @@ func (g *Gemm) block(s *scratch, m0, m1, n0, n1 int) {
 		lo, hi = negInf, posInf
 	}
 	k := g.B.K
-	tiles := ceilDiv(m1-m0, tileRows)
-	rows := grow(&s.rows, tiles*tileRows)
+	rows := grow(&s.rows, ceilDiv(m1-m0, tileRows)*tileRows)
 	a := &s.tile
 	*a = tileArgs{taps: 1, ldc: uintptr(g.LDC) * 4, ldr: uintptr(g.LDR) * 4}
 	for k0 := 0; k0 == 0 || k0 < k; k0 += blockK {
@@ -115,14 +114,12 @@ func (g *Gemm) block(s *scratch, m0, m1, n0, n1 int) {
 			if first && g.Bias != nil {
 				a.bias = unsafe.Pointer(&g.Bias[n])
 			}
-			for m := m0; m < m1; m += tileRows {
-				a.rows = &rows[m-m0]
-				a.c = unsafe.Pointer(&g.C[m*g.LDC+n])
-				if a.residual = nil; last && g.Residual != nil {
-					a.residual = unsafe.Pointer(&g.Residual[m*g.LDR+n])
-				}
-				g.B.tile(a, min(tileRows, m1-m), width)
+			a.rows = &rows[0]
+			a.c = unsafe.Pointer(&g.C[m0*g.LDC+n])
+			if a.residual = nil; last && g.Residual != nil {
+				a.residual = unsafe.Pointer(&g.Residual[m0*g.LDR+n])
 			}
+			tiles(g.B.isa, a, m1-m0, width, g.B.panel)
 		}
 	}
 	switch {

@@ -87,7 +87,7 @@ func (g *MatMul) panel(s *scratch, i, n0 int) {
 			}
 		}
 		a.c = unsafe.Pointer(&g.C[cAt+m*g.LDC+n0])
-		tile(isa, a, n, width, full)
+		tiles(isa, a, n, width, full)
 		if inTile {
 			continue
 		}

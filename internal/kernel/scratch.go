@@ -15,6 +15,9 @@ type scratch struct {
 	rows []uintptr
 	held [4]unsafe.Pointer
 	f32  []float32
+	// conv and z are the inner convolution of a narrow one and its result.
+	conv Conv
+	z    []float32
 	i32  []int32
 	u8   []uint8
 	// panelInts and panelFloats are the factors of an integer product's columns.
@@ -33,6 +36,7 @@ func (s *scratch) free() {
 	s.dw = depthwiseArgs{}
 	s.int8 = int8Args{}
 	s.nbits = nbitsArgs{}
+	s.conv = Conv{}
 	scratches.Put(s)
 }
 

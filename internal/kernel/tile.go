@@ -28,10 +28,38 @@ type tileArgs struct {
 	cols     uintptr        // columns to read from bias and residual and to write, at most the panel's width; 80
 	acc      uintptr        // 1: begin from C; 88
 	lo, hi   float32        // clamp; 96, 100
+	tiles    uintptr        // full tiles one below the other that one call does, at least 1; 104
 }
 
-// tile computes one tile of rows rows and a panel of width columns.
-func (p *Packed) tile(a *tileArgs, rows, width int) { tile(p.isa, a, rows, width, p.panel) }
+// tiles computes rows rows and a panel of width columns: tiles one below the other, whose addresses follow each other. It
+// changes a.
+func tiles(isa ISA, a *tileArgs, rows, width, panel int) {
+	if whole := rows / tileRows; whole > 0 && loopsTiles(isa) {
+		a.tiles = uintptr(whole)
+		c, residual, table := a.c, a.residual, a.rows
+		tile(isa, a, tileRows, width, panel)
+		a.c, a.residual, a.rows = c, residual, table
+		if rows -= whole * tileRows; rows > 0 {
+			a.skip(whole)
+		}
+	}
+	for ; rows > 0; rows -= tileRows {
+		a.tiles = 1
+		tile(isa, a, min(tileRows, rows), width, panel)
+		if rows > tileRows {
+			a.skip(1)
+		}
+	}
+}
+
+// skip moves a on by n whole tiles.
+func (a *tileArgs) skip(n int) {
+	a.rows = (*uintptr)(unsafe.Add(unsafe.Pointer(a.rows), n*int(a.taps)*tileRows*8))
+	a.c = unsafe.Add(a.c, uintptr(n)*tileRows*a.ldc)
+	if a.residual != nil {
+		a.residual = unsafe.Add(a.residual, uintptr(n)*tileRows*a.ldr)
+	}
+}
 
 // tileGeneric is tile in plain Go.
 func tileGeneric(a *tileArgs, rows, width int) {

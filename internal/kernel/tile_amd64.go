@@ -28,3 +28,6 @@ func tile(isa ISA, a *tileArgs, rows, width, panel int) {
 		tileGeneric(a, rows, width)
 	}
 }
+
+// loopsTiles reports whether tile does several whole tiles in one call.
+func loopsTiles(isa ISA) bool { return isa >= AVX512 }

@@ -52,3 +52,6 @@ func tileNEON8(rows *uintptr, b, acc unsafe.Pointer, taps, k, ldb uintptr)
 
 //go:noescape
 func tileNEON4(rows *uintptr, b, acc unsafe.Pointer, taps, k, ldb uintptr)
+
+// loopsTiles reports whether tile does several whole tiles in one call.
+func loopsTiles(ISA) bool { return false }

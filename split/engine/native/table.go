@@ -1,6 +1,10 @@
 package native
 
-import "github.com/cleave-mesh/cleave/split"
+import (
+	"slices"
+
+	"github.com/cleave-mesh/cleave/split"
+)
 
 // entry is one operator of the table: what it is called and how it is computed.
 type entry struct {
@@ -279,4 +283,18 @@ func lookup(domain, name string) *entry {
 		domain = onnx
 	}
 	return operators[[2]string{domain, name}]
+}
+
+// Operators are the names of all operators, with the domain in front of those that are not ONNX's own, ascending.
+func Operators() []string {
+	var names []string
+	for _, e := range table() {
+		name := e.name
+		if e.domain != onnx {
+			name = e.domain + "." + name
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
 }
