@@ -3,6 +3,7 @@ package planner
 import (
 	"context"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -40,7 +41,8 @@ func (in *instance) sweepWith(ctx context.Context, o sweepOptions) (*Plan, error
 		s.tail = pipelineKey
 		name, claim = "pipeline", "the sweep over pipelines in the pieces' order: optimal among those"
 	}
-	for width := 16; ; width *= 8 {
+	bound = max(bound, in.relaxation(ctx, s, o))
+	for width := 16; ctx.Err() == nil && !s.closed(bound); width *= 8 {
 		b, done := s.pass(min(width, maxWidth))
 		bound = max(bound, b)
 		if exact = done; exact || width >= maxWidth || ctx.Err() != nil || s.closed(bound) {
@@ -50,12 +52,43 @@ func (in *instance) sweepWith(ctx context.Context, o sweepOptions) (*Plan, error
 	if s.best == nil {
 		return nil, in.whyInfeasible(ctx, s.fallback)
 	}
-	if exact {
+	if exact || s.closed(bound) {
 		bound = s.best.Objective
 	}
 	return in.prove(s.best, Proof{
 		Solver: name, Bound: min(bound, s.best.Objective), Elapsed: time.Since(begin), Explored: s.explored, Claim: claim,
 	}), nil
+}
+
+// relaxation solves the problem without its limits first, which is far easier: few codings and few numbers per label matter then.
+// Its bound holds for the problem, and a plan of it that keeps the limits is an incumbent, often already the best.
+func (in *instance) relaxation(ctx context.Context, s *sweep, o sweepOptions) float64 {
+	d := dimensionsOf(in)
+	if in.relaxed || in.p.Limits == (Limits{}) && !slices.Contains(d.memory, true) {
+		return 0
+	}
+	loose, err := prepare(in.p, true)
+	if err != nil {
+		return 0
+	}
+	plan, err := loose.sweepWith(ctx, o)
+	if err != nil {
+		return 0
+	}
+	s.explored += plan.Proof.Explored
+	if strict, err := in.evaluate(plan.Place, plan.codings()); err == nil && (s.best == nil || strict.Objective < s.best.Objective) {
+		s.best = strict
+	}
+	return plan.Proof.Bound
+}
+
+// codings are the ones that the plan's transfers use.
+func (p *Plan) codings() Codings {
+	out := Codings{}
+	for _, t := range p.Transfers {
+		out[Hop{t.Value, t.To}] = t.Coding
+	}
+	return out
 }
 
 // closed reports whether the incumbent meets the bound.
