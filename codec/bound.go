@@ -45,7 +45,7 @@ func Bound(frame []byte) (ErrorBound, error) {
 func (rawCodec) bound(*work) ErrorBound      { return ErrorBound{} }
 func (losslessCodec) bound(*work) ErrorBound { return ErrorBound{} }
 func (imageCodec) bound(*work) ErrorBound {
-	return ErrorBound{Absolute: math.Inf(1), Relative: math.Inf(1)}
+	return ErrorBound{Absolute: math.Inf(1)}
 }
 
 func (c quantCodec) bound(w *work) ErrorBound { return ErrorBound{Absolute: float64(w.quant.bound)} }

@@ -20,6 +20,7 @@ import (
 //	        | mode u8 | coded mask | planes of the others          mode 1: mask has a bit per element, low bits first
 //	        | mode u8 | coded bytes                                mode 2: elements of at most one byte
 //	        | mode u8 | length uvarint | coded bytes               mode 2: the text of a String tensor
+//	        | mode u8 | zstd frame of the elements' bytes          mode 3: a tensor that repeats itself
 //	planes  = coded byte string per plane, the lowest byte's first
 type losslessCodec struct{}
 
@@ -28,6 +29,7 @@ const (
 	planesAll    = 0
 	planesMasked = 1
 	planesBytes  = 2
+	planesZstd   = 3
 )
 
 // maskFrom is the share of zeros from which on a mask is worth its cost: one in maskFrom elements.
@@ -42,16 +44,25 @@ func (c losslessCodec) Accepts(_ tensor.DType, _ tensor.Shape, p map[string]stri
 	return c.check(p)
 }
 
-func (losslessCodec) prepare(*work, params) error { return nil }
-func (losslessCodec) parse(w *work) error         { return noParams(w) }
+func (losslessCodec) parse(w *work) error { return noParams(w) }
+
+func (losslessCodec) prepare(w *work, p params) error {
+	w.planes.repeats = planeWidth(w.dtype) >= 2 && repeats(w.data)
+	if w.planes.repeats && p["chunk"] == "" {
+		w.chunkElems = repeatChunk
+	}
+	return nil
+}
 
 // planeState is the lossless codec's scratch.
 type planeState struct {
-	bytes  byteCoder
-	mask   []byte
-	dense  []byte // elements that are not zero
-	planes []byte // all planes, one after another
-	text   []byte
+	bytes   byteCoder
+	repeats bool
+	zstd    zstdCoder
+	mask    []byte
+	dense   []byte // elements that are not zero
+	planes  []byte // all planes, one after another
+	text    []byte
 }
 
 // planeWidth is the element width in bytes that planes are made of: 1 for packed types.
@@ -81,15 +92,27 @@ func (losslessCodec) appendChunk(dst []byte, w *work, lo, hi int) ([]byte, error
 	if width == 1 {
 		return s.bytes.append(append(dst, planesBytes), src), nil
 	}
+	start := len(dst)
+	dst = s.appendElements(dst, src, width, rotates(w.dtype))
+	if s.repeats {
+		if alt := s.zstd.encode(src); len(alt)+1 < len(dst)-start {
+			return append(append(dst[:start], planesZstd), alt...), nil
+		}
+	}
+	return dst, nil
+}
+
+// appendElements appends mode and planes of elements of at least two bytes.
+func (s *planeState) appendElements(dst, src []byte, width int, rotate bool) []byte {
 	n := len(src) / width
 	s.mask = sized(s.mask, (n+7)/8)
 	s.dense = sized(s.dense, len(src)+simd.Slack)
 	zeros := n - simd.Compact(s.mask, s.dense, src, width)
 	if zeros < n/maskFrom || zeros == 0 {
-		return s.appendPlanes(append(dst, planesAll), src, width, rotates(w.dtype)), nil
+		return s.appendPlanes(append(dst, planesAll), src, width, rotate)
 	}
 	dst = s.bytes.append(append(dst, planesMasked), s.mask)
-	return s.appendPlanes(dst, s.dense[:(n-zeros)*width], width, rotates(w.dtype)), nil
+	return s.appendPlanes(dst, s.dense[:(n-zeros)*width], width, rotate)
 }
 
 func (s *planeState) appendPlanes(dst, src []byte, width int, rotate bool) []byte {
@@ -134,6 +157,8 @@ func (losslessCodec) decodeChunk(w *work, payload []byte, lo, hi int) error {
 		if err := s.decodeMasked(w.bytesOf(lo, hi), &r, planeWidth(w.dtype), rotates(w.dtype)); err != nil {
 			return err
 		}
+	case mode == planesZstd:
+		return s.zstd.decode(w.bytesOf(lo, hi), r.rest())
 	default:
 		return errMode
 	}

@@ -105,7 +105,7 @@ func (c quantCodec) clip(w *work, ch int, r span) span {
 	q := &w.quant
 	q.takeSample(w, ch)
 	best, least := r, math.Inf(1)
-	for shrink := float32(1); shrink > 0.2; shrink *= 0.92 {
+	for shrink := float32(1); shrink > 0.2; shrink *= 0.88 {
 		try := span{r.lo * shrink, r.hi * shrink}
 		step, base := affine(try, c.top())
 		if step == 0 {
@@ -129,7 +129,7 @@ func (c quantCodec) clip(w *work, ch int, r span) span {
 // sampleSize is the most values of an index that clip looks at.
 const (
 	sampleSize        = 2048
-	channelSampleSize = 128
+	channelSampleSize = 64
 )
 
 // takeSample fills q.sample with values of index ch, evenly spaced over the tensor's finite chunks. Zeros are left out:

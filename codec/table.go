@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/cleave-mesh/cleave/codec/internal/rans"
@@ -15,14 +16,20 @@ import (
 // carry it: the quantiser's step and shape, where a symbol's neighbours are, and the distributions. It is read-only once
 // made and safe for concurrent use.
 //
-// Its bytes are: version u8 (1) | step f32 | round u8 | shift i8 | near uvarint | far uvarint | frequencies as in
-// rans.AppendContextFreq. Its ID is the first 8 bytes of their SHA-256.
+// Along an axis of the tensor, channels may have steps of their own: the step times the channel's factor.
+//
+// Its bytes are: version u8 (1) | step f32 | round u8 | shift i8 | near uvarint | far uvarint | channels uvarint |
+// axis u8 and a bf16 factor per channel, unless there are none | frequencies as in rans.AppendContextFreq. Its ID is the
+// first 8 bytes of their SHA-256.
 type Table struct {
 	id    TableID
 	quant foldQuant
-	freq  rans.ContextFreq
-	known [rans.Alphabet]bool // symbols with a frequency in every context
-	coder rans.ContextTable
+	axis  int
+	// factor and inverse have an entry per channel, or are empty.
+	factor, inverse []float32
+	freq            rans.ContextFreq
+	known           [rans.Alphabet]bool // symbols with a frequency in every context
+	coder           rans.ContextTable
 }
 
 // TableID names a Table by its contents.
@@ -74,6 +81,13 @@ func (q *foldQuant) read(r *reader) error {
 // AppendBinary appends the table's bytes.
 func (t *Table) AppendBinary(dst []byte) ([]byte, error) {
 	dst = t.quant.append(append(dst, tableVersion))
+	dst = binary.AppendUvarint(dst, uint64(len(t.factor)))
+	if len(t.factor) > 0 {
+		dst = append(dst, byte(t.axis))
+	}
+	for _, v := range t.factor {
+		dst = binary.LittleEndian.AppendUint16(dst, uint16(math.Float32bits(v)>>16))
+	}
 	return rans.AppendContextFreq(dst, &t.freq), nil
 }
 
@@ -87,6 +101,9 @@ func ParseTable(b []byte) (*Table, error) {
 	if err := t.quant.read(&r); err != nil {
 		return nil, fmt.Errorf("parse table: %w", err)
 	}
+	if err := t.readFactors(&r); err != nil {
+		return nil, fmt.Errorf("parse table: %w", err)
+	}
 	n, err := rans.ParseContextFreq(&t.freq, b[r.at:])
 	if err != nil || n != len(b)-r.at {
 		return nil, fmt.Errorf("parse table: frequencies: %w", errors.Join(err, ErrCorrupt))
@@ -96,6 +113,28 @@ func ParseTable(b []byte) (*Table, error) {
 	}
 	return t, nil
 }
+
+func (t *Table) readFactors(r *reader) error {
+	n := r.length(MaxChannels)
+	if n > 0 {
+		t.axis = int(r.byte())
+	}
+	b := r.take(2 * n)
+	if r.bad || t.axis >= MaxRank {
+		return errors.New("channels are not valid")
+	}
+	for i := range n {
+		v := widen(binary.LittleEndian.Uint16(b[2*i:]))
+		if !(v >= minFactor && v <= 1/minFactor) {
+			return fmt.Errorf("factor %g of channel %d is not in [%g, %g]", v, i, minFactor, 1/minFactor)
+		}
+		t.factor = append(t.factor, v)
+	}
+	return nil
+}
+
+// minFactor is the smallest factor of a channel's step; its inverse is the largest.
+const minFactor = 1.0 / (1 << 20)
 
 // finish computes what follows from the quantiser and the frequencies.
 func (t *Table) finish() error {
@@ -107,6 +146,10 @@ func (t *Table) finish() error {
 	}
 	if !t.known[escape] {
 		return errors.New("the escape symbol has no frequency")
+	}
+	t.inverse = t.inverse[:0]
+	for _, v := range t.factor {
+		t.inverse = append(t.inverse, 1/v)
 	}
 	t.coder.Build(&t.freq)
 	b, _ := t.AppendBinary(nil)
@@ -120,6 +163,22 @@ func (t *Table) ID() TableID { return t.id }
 
 // Step is the quantiser's step.
 func (t *Table) Step() float32 { return t.quant.step }
+
+// fits fails when a tensor of this shape has other channels than the table.
+func (t *Table) fits(shape []int) error {
+	if len(t.factor) > 0 && (t.axis >= len(shape) || shape[t.axis] != len(t.factor)) {
+		return fmt.Errorf("%w: table %v is for %d channels along axis %d, the shape is %v", ErrUnsuitable, t.id, len(t.factor), t.axis, shape)
+	}
+	return nil
+}
+
+// largest is the largest factor of a channel, 1 without channels.
+func (t *Table) largest() float32 {
+	if len(t.factor) == 0 {
+		return 1
+	}
+	return slices.Max(t.factor)
+}
 
 // Coder encodes and decodes with calibrated tables. A nil *Coder has none and is what the package's functions use. It is
 // safe for concurrent use.

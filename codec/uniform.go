@@ -1,9 +1,7 @@
 package codec
 
 import (
-	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math"
 
@@ -41,14 +39,18 @@ const escape = rans.Alphabet - 1
 // modeZero is the mode of a chunk without a symbol other than zero.
 const modeZero = 2
 
-// uniformChunk is the elements of a chunk when the spec does not say: contexts reach far.
-const uniformChunk = 1 << 18
+// uniformChunk is the elements of a chunk when the spec does not say: many, because contexts reach far, and such that the
+// strips of package rans do not all fall on the same sets of a cache.
+const uniformChunk = 1<<18 - 1<<11
 
 // foldState is a uniform frame's parameters and scratch.
 type foldState struct {
 	foldQuant
 	bound   float32
 	table   *Table
+	channel int // element i has channel i/inner%channel, where the table has factors
+	inner   int
+	scaledX []float32
 	exact   []bool
 	values  [256]float32
 	symbols []byte
@@ -124,12 +126,21 @@ func (c uniformCodec) prepare(w *work, p params) error {
 			return err
 		}
 		f.foldQuant = f.table.quant
+		if err := f.channels(w.shape); err != nil {
+			return err
+		}
 	}
 	least := peak / simd.MaxFold
+	if f.scaled() {
+		least = f.reach(w) / simd.MaxFold
+	}
 	if err := c.choose(w, p, rms, least); err != nil {
 		return err
 	}
 	f.bound = f.foldQuant.bound(peak)
+	if f.table != nil {
+		f.bound *= max(f.table.largest(), 1)
+	}
 	w.params = append(w.params, flag(f.table != nil))
 	w.params = f.foldQuant.append(appendFloat(w.params, f.bound))
 	if f.table != nil {
@@ -236,30 +247,6 @@ func (q foldQuant) fold(dst []byte, src []float32) {
 	simd.Fold(dst, src, q.inverse(), float32(q.round)/256)
 }
 
-func (uniformCodec) parse(w *work) error {
-	f := &w.fold
-	r := reader{b: w.params}
-	flags := r.byte()
-	f.bound = math.Float32frombits(r.uint32())
-	if err := f.foldQuant.read(&r); err != nil {
-		return err
-	}
-	f.table = nil
-	if flags == 1 {
-		id := TableID(r.uint64())
-		t, err := w.tables.table(id)
-		if err != nil && !r.bad {
-			return err
-		}
-		f.table = t
-	}
-	if flags > 1 || r.bad || r.at != len(w.params) {
-		return errParams
-	}
-	f.levels()
-	return nil
-}
-
 func (uniformCodec) bound(w *work) ErrorBound { return ErrorBound{Absolute: float64(w.fold.bound)} }
 
 func (uniformCodec) appendChunk(dst []byte, w *work, lo, hi int) ([]byte, error) {
@@ -270,7 +257,7 @@ func (uniformCodec) appendChunk(dst []byte, w *work, lo, hi int) ([]byte, error)
 	}
 	n := hi - lo
 	f.symbols = sized(f.symbols, rans.Padded(n))
-	f.fold(f.symbols[:n], w.floats(lo, hi))
+	f.foldChannels(f.symbols[:n], w.floats(lo, hi), lo)
 	clear(f.symbols[n:])
 	known := &allKnown
 	if f.table != nil {
@@ -320,64 +307,4 @@ func (f *foldState) takeEscapes(known *[rans.Alphabet]bool) {
 			f.symbols[i] = escape
 		}
 	}
-}
-
-func (uniformCodec) decodeChunk(w *work, payload []byte, lo, hi int) error {
-	f := &w.fold
-	r := reader{b: payload}
-	n := hi - lo
-	switch r.byte() {
-	case modeExact:
-		return copyExactly(w.bytesOf(lo, hi), r.rest())
-	case modeZero:
-		clear(w.bytesOf(lo, hi))
-		if r.at != len(payload) {
-			return errors.New("bytes after an empty payload")
-		}
-		return nil
-	case modeCoded:
-	default:
-		return errMode
-	}
-	coder := &f.coder
-	if f.table != nil {
-		coder = &f.table.coder
-	} else {
-		used, err := rans.ParseContextFreq(&f.freq, payload[r.at:])
-		if err != nil {
-			return fmt.Errorf("frequencies: %w", err)
-		}
-		r.at += used
-		f.coder.Build(&f.freq)
-	}
-	escapes := r.take(r.length(n))
-	if r.bad {
-		return errors.New("escapes are missing")
-	}
-	f.symbols = sized(f.symbols, rans.Padded(n))
-	if err := coder.DecodeContext(f.symbols, r.rest(), rans.Neighbours{Near: f.near, Far: f.far}, &f.rows); err != nil {
-		return err
-	}
-	if err := putEscapes(f.symbols[:n], escapes); err != nil {
-		return err
-	}
-	simd.Unfold(w.target(lo, hi), f.symbols[:n], &f.values)
-	w.store(lo, hi)
-	return nil
-}
-
-// putEscapes replaces every escape among symbols by the next of escapes, which must be as many.
-func putEscapes(symbols, escapes []byte) error {
-	for len(escapes) > 0 {
-		i := bytes.IndexByte(symbols, escape)
-		if i < 0 {
-			return fmt.Errorf("%d escapes too many", len(escapes))
-		}
-		symbols[i] = escapes[0]
-		symbols, escapes = symbols[i+1:], escapes[1:]
-	}
-	if bytes.IndexByte(symbols, escape) >= 0 {
-		return errors.New("an escape is missing")
-	}
-	return nil
 }

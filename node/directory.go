@@ -16,6 +16,7 @@ import (
 	"github.com/cleave-mesh/cleave/node/store"
 	"github.com/cleave-mesh/cleave/planner"
 	"github.com/cleave-mesh/cleave/transport"
+	"github.com/cleave-mesh/cleave/transport/admit"
 )
 
 // Keys of the records that a node publishes of itself.
@@ -172,6 +173,9 @@ func (d *directory) watch(ctx context.Context) {
 			switch e.Kind {
 			case member.NodeFailed, member.NodeLeft, member.NodeForgotten:
 				d.tellFlights(e.Node, func(id planner.NodeID) session.Event { return session.PeerDown{Node: id} })
+			case member.NodeEvicted:
+				d.tellFlights(e.Node, func(id planner.NodeID) session.Event { return session.PeerDown{Node: id} })
+				d.n.saveCredentials(d.n.mesh.Credentials())
 			case member.NodeJoined:
 				d.suspect(e.Node, false)
 				d.n.links.apply()
@@ -222,7 +226,9 @@ func (d *directory) refresh() {
 			continue
 		}
 		d.seen[r.Node][r.Key] = r.Version
-		p.take(r)
+		if p.take(r) {
+			d.n.plansStale.Store(true)
+		}
 	}
 	if before != d.aliveLocked() {
 		d.generated++
@@ -241,8 +247,8 @@ func (d *directory) aliveLocked() string {
 	return strings.Join(ids, " ")
 }
 
-// take reads one record; one that is malformed is ignored.
-func (p *peer) take(r *member.Record) {
+// take reads one record; one that is malformed is ignored. It reports whether plans may be wrong now.
+func (p *peer) take(r *member.Record) (stale bool) {
 	switch {
 	case r.Key == keyNode:
 		var v nodeRecord
@@ -257,17 +263,21 @@ func (p *peer) take(r *member.Record) {
 	case r.Key == keyPaths:
 		var v []pathRecord
 		if json.Unmarshal(r.Value, &v) == nil {
+			old := p.paths
 			p.paths = make(map[transport.PeerID]pathRecord, len(v))
 			for _, w := range v {
 				p.paths[w.To] = w
+				stale = stale || changed(old[w.To].Goodput, w.Goodput) || changed(old[w.To].RTT.Seconds(), w.RTT.Seconds())
 			}
 		}
 	case strings.HasPrefix(r.Key, keyProfile):
 		var v graphProfile
 		if json.Unmarshal(r.Value, &v) == nil {
 			p.profiles[v.Graph] = &v
+			stale = true
 		}
 	}
+	return stale
 }
 
 // epoch changes when nodes come or go, or do not answer.
@@ -343,7 +353,7 @@ func (d *directory) machines(graph string) ([]placement.Machine, [][]planner.Pat
 	for i, p := range peers {
 		ids[i] = p.ID
 		ms[i] = placement.Machine{ID: p.ID, Name: p.info.Name, Speed: p.info.Speed, Memory: p.info.Memory, Power: p.info.Power}
-		if g := p.profiles[graph]; g != nil && g.Failure == "" {
+		if g := p.profiles[graph]; g != nil && g.Failure == "" && p.Role != admit.Client { // a client hosts nothing
 			ms[i].Profiles = g.Backends
 		}
 	}

@@ -161,7 +161,8 @@ func (n *Node) run(ctx context.Context, lp *livePlan, in []*tensor.Tensor, deadl
 	a := &answer{outputs: s.outputs, report: s.report}
 	err := s.err
 	s.mu.Unlock()
-	a.report.Stages, a.report.Transfers = slices.Clone(a.report.Stages), slices.Clone(a.report.Transfers)
+	a.report.Stages = append([]client.StageRun{}, a.report.Stages...)
+	a.report.Transfers = append([]client.TransferMS{}, a.report.Transfers...)
 	for _, t := range a.report.Transfers {
 		if v := slices.IndexFunc(g.Values, func(v split.Value) bool { return v.Name == t.Value }); v >= 0 {
 			n.sizes.add(lp.frame.c.digest, split.ValueID(v), t.Codec, t.Bytes)

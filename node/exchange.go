@@ -122,11 +122,15 @@ func (n *Node) sendValue(ctx context.Context, id requestID, f *frameHere, e sess
 		body = func(w io.Writer) error { _, err := w.Write(frame); return err }
 	}
 	var count counter
+	begin := time.Now()
 	err = n.mesh.Send(ctx, f.frame.Nodes[e.To], hd, func(w io.Writer) error {
 		count.w = w
 		return body(&count)
 	})
 	n.metrics.sent(n.nodeName(f.frame.Nodes[e.To]), count.n, err)
+	if err == nil {
+		n.judgePath(f.frame.Nodes[e.To], count.n, time.Since(begin))
+	}
 	return err
 }
 

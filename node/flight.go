@@ -108,6 +108,7 @@ func (m *mailbox) close() {
 }
 
 func newFlight(n *Node, id requestID, f *frameHere) *flight {
+	n.lastUse.Store(int64(n.now()))
 	ctx, stop := context.WithCancel(n.ctx)
 	return &flight{
 		n: n, id: id, frame: f, began: time.Now().UTC(), ctx: ctx, stop: stop, mail: mailbox{wake: make(chan struct{}, 1)},

@@ -149,7 +149,7 @@ func (n *Node) estimate(f *frameHere, groups []split.GroupID) time.Duration {
 	if p == nil {
 		return 0
 	}
-	sum := p.Overhead
+	sum := 0.0
 	for _, g := range groups {
 		sum += p.Groups[g]
 	}

@@ -79,9 +79,11 @@ func (n *Node) routes() http.Handler {
 	handle("GET /cleave/v1/plans", n.getPlans)
 	handle("POST /cleave/v1/plans", n.postPlan)
 	handle("GET /cleave/v1/plans/{plan}", n.getPlan)
+	handle("GET /cleave/v1/plans/{plan}/solution", n.getSolution)
 	handle("GET /cleave/v1/rows", n.getRows)
 	handle("GET /cleave/v1/sessions", n.getSessions)
 	handle("POST /cleave/v1/tokens", n.postToken)
+	handle("POST /cleave/v1/evict", n.postEvict)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		n.fail(w, r, &statusError{http.StatusNotFound, fmt.Sprintf("no endpoint %s %s: docs/api.md lists all", r.Method, r.URL.Path)})
 	})

@@ -110,13 +110,14 @@ func (n *Node) repositoryIndex(w http.ResponseWriter, _ *http.Request) error {
 
 // infer serves one inference.
 func (n *Node) infer(w http.ResponseWriter, r *http.Request) error {
-	name, err := n.lookup(r)
-	if err != nil {
-		return err
-	}
+	// The body is read before anything is refused: a caller that is still sending would see a reset instead of the answer.
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxInfer))
 	if err != nil {
 		return fmt.Errorf("read request: %w", err)
+	}
+	name, err := n.lookup(r)
+	if err != nil {
+		return err
 	}
 	req, err := oip.DecodeRequest(body, r.Header.Get(oip.HeaderLength))
 	if err != nil {

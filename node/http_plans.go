@@ -40,17 +40,31 @@ func (n *Node) getPlan(w http.ResponseWriter, r *http.Request) error {
 	return write(w, lp.detailed(r))
 }
 
+// getSolution is the plan in the planner's terms, with every measurement that the planner saw.
+func (n *Node) getSolution(w http.ResponseWriter, r *http.Request) error {
+	lp := n.plans.get(r.PathValue("plan"))
+	if lp == nil {
+		return fmt.Errorf("plan %.12s: %w", r.PathValue("plan"), store.ErrNotFound)
+	}
+	plan := *lp.plan
+	plan.Proof = planner.Proof{Solver: plan.Proof.Solver} // bounds may be infinite, which JSON cannot say
+	return write(w, client.Solution{Problem: lp.problem, Plan: &plan})
+}
+
 // detailed is the plan's document with its picture, and its drawing when the request asks for one.
 func (lp *livePlan) detailed(r *http.Request) client.Plan {
 	d := lp.document()
 	d.Picture = planner.Render(lp.problem, lp.plan, lp.label)
+	if r.URL.Query().Get("svg") == "1" {
+		d.SVG = planner.SVG(lp.problem, lp.plan)
+	}
 	return d
 }
 
 // label says what a value is: its type and shape.
 func (lp *livePlan) label(v planner.ValueID) string {
 	val := &lp.frame.c.graph.Values[lp.frame.frame.Values[v]]
-	return val.Name + " " + val.DType.String() + " " + val.Shape.String()
+	return planner.Short(val.Name) + " " + val.DType.String() + " " + val.Shape.String()
 }
 
 // maxTokenTime is the longest that a join token may be valid.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/cleave-mesh/cleave/node/member"
@@ -41,7 +42,8 @@ func (n *Node) startMesh(ctx context.Context) error {
 		}
 	}
 	cfg := transport.Config{
-		Identity: id, Credentials: creds, Listen: n.set.Listen, KeepAlive: keepAlive, Logger: n.log,
+		Identity: id, Credentials: creds, Listen: n.set.Listen, KeepAlive: keepAlive, Relay: n.set.Relay,
+		Renewed: n.saveCredentials, Logger: n.log,
 	}
 	if n.set.topo != nil {
 		cfg.Shaper = shape.New(1)
@@ -70,10 +72,16 @@ func (n *Node) startMesh(ctx context.Context) error {
 	} {
 		n.mesh.Handle(kind, handler)
 	}
-	if n.peers.group, err = member.Start(member.Config{Host: n.mesh, Name: n.set.Name, Logger: n.log}); err != nil {
+	if n.peers.group, err = member.Start(member.Config{Host: n.mesh, Name: n.set.Name, LAN: onLAN(n.set.Listen), Logger: n.log}); err != nil {
 		return err
 	}
-	if authority != nil {
+	if authority == nil && creds.Chain[0].Role == admit.Authority {
+		if authority, err = admit.NewIssuer(id.Private(), creds.Chain); err != nil {
+			return err
+		}
+		n.authority = authority
+		n.mesh.ServeJoins(authority, nil)
+	} else if authority != nil {
 		n.authority = authority
 		n.mesh.ServeJoins(authority, func() {
 			if err := authority.SaveAuthority(n.set.Data); err != nil {
@@ -120,6 +128,23 @@ func (n *Node) found(id *transport.Identity, authority *admit.Issuer) (*admit.Cr
 	}
 	n.log.Info("founded a mesh", "mesh", authority.Mesh())
 	return creds, authority, creds.Save(n.set.Data)
+}
+
+// onLAN tells whether a node that listens at the address is to be found on the local network: not on loopback.
+func onLAN(listen string) bool {
+	host, _, err := net.SplitHostPort(listen)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "" || ip != nil && !ip.IsLoopback()
+}
+
+// saveCredentials keeps the node's membership after a renewal or an eviction.
+func (n *Node) saveCredentials(c *admit.Credentials) {
+	if err := c.Save(n.set.Data); err != nil {
+		n.log.Error("membership not stored", "err", err)
+	}
 }
 
 // leave says goodbye to the mesh.

@@ -43,6 +43,7 @@ type Node struct {
 	sizes    *sizeTable
 	frames   *frameTable
 	flights  *flightTable
+	doubts   *doubts
 	plans    *planTable
 	runs     *runTable
 	metrics  *metrics
@@ -51,6 +52,8 @@ type Node struct {
 	authority *admit.Issuer
 	// plansStale is set when a path has changed since the control loop last looked.
 	plansStale atomic.Bool
+	// lastUse is when a request last began here, by now().
+	lastUse atomic.Int64
 	// probing is set while a stale path is measured: one at a time.
 	probing  atomic.Bool
 	listener net.Listener // nil without an HTTP interface
@@ -70,7 +73,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{
-		set: set, log: set.Log, begun: time.Now(), sizes: newSizeTable(), frames: newFrameTable(), flights: newFlightTable(),
+		set: set, log: set.Log, begun: time.Now(), sizes: newSizeTable(), frames: newFrameTable(), flights: newFlightTable(), doubts: newDoubts(),
 		plans: newPlanTable(set.MaxRequests), runs: newRunTable(), fetches: newFetchTable(),
 	}
 	n.ctx, n.stop = context.WithCancel(context.Background())

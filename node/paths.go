@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"math"
+	"sync"
 	"time"
 
 	"github.com/cleave-mesh/cleave/node/client"
@@ -49,6 +50,73 @@ func (n *Node) measureAnew(ctx context.Context, id transport.PeerID) {
 	n.mesh.Remeasure(id)
 	n.probe(ctx, id)
 }
+
+// A transfer that took more than doubtFactor times what the estimates say, or less than its inverse, and differs by more than
+// doubtSlack, puts the path in doubt.
+const (
+	doubtFactor = 1.6
+	doubtSlack  = 5 * time.Millisecond
+	// doubtPause is the least time between two measurements of a path in doubt, doubtRuns how many transfers in a row have to say
+	// the same.
+	doubtPause = 500 * time.Millisecond
+	doubtRuns  = 2
+)
+
+// doubts counts transfers that contradict the estimate of a path. It is safe for concurrent use.
+type doubts struct {
+	mu   sync.Mutex
+	run  map[transport.PeerID]int       // guarded by mu; slow ones above 0, quick ones below
+	next map[transport.PeerID]time.Time // guarded by mu; when the path may be measured again
+}
+
+func newDoubts() *doubts {
+	return &doubts{run: map[transport.PeerID]int{}, next: map[transport.PeerID]time.Time{}}
+}
+
+// note takes one transfer's time in and reports whether the path should be measured now.
+func (d *doubts) note(id transport.PeerID, expected, took time.Duration, now time.Time) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	slow := float64(took) > doubtFactor*float64(expected) && took-expected > doubtSlack
+	quick := float64(took)*doubtFactor < float64(expected) && expected-took > doubtSlack
+	switch run := d.run[id]; {
+	case slow:
+		d.run[id] = max(run, 0) + 1
+	case quick:
+		d.run[id] = min(run, 0) - 1
+	default:
+		d.run[id] = 0
+	}
+	if run := d.run[id]; max(run, -run) < doubtRuns || now.Before(d.next[id]) {
+		return false
+	}
+	d.run[id], d.next[id] = 0, now.Add(doubtPause)
+	return true
+}
+
+// judgePath compares a transfer with what the path's estimates say of it, and has the path measured anew when they are wrong.
+func (n *Node) judgePath(id transport.PeerID, bytes int64, took time.Duration) {
+	st, ok := n.mesh.Path(id)
+	if !ok || st.Goodput == 0 {
+		return
+	}
+	expected := rttOf(st) + time.Duration(float64(bytes)/st.Goodput*float64(time.Second))
+	if !n.doubts.note(id, expected, took, time.Now()) {
+		return
+	}
+	n.beside(func(ctx context.Context) {
+		n.log.Debug("path in doubt", "to", n.nodeName(id), "expected", expected, "took", took)
+		n.mesh.Remeasure(id)
+		n.probe(ctx, id)
+		if now, ok := n.mesh.Path(id); ok && changed(st.Goodput, now.Goodput) || changed(rttOf(st).Seconds(), rttOf(now).Seconds()) {
+			n.log.Info("path has changed", "to", n.nodeName(id), "mbps", now.Goodput*8/1e6, "rtt", rttOf(now))
+			n.plansStale.Store(true)
+		}
+	})
+}
+
+// changed reports whether two figures differ by more than a tenth.
+func changed(a, b float64) bool { return math.Abs(a-b) > 0.1*max(a, b) }
 
 // publishPaths spreads what this node measured of its paths. Figures are rounded, so that noise spreads nothing.
 func (n *Node) publishPaths() {

@@ -20,6 +20,7 @@ import (
 	"github.com/cleave-mesh/cleave/node/store"
 	"github.com/cleave-mesh/cleave/planner"
 	"github.com/cleave-mesh/cleave/split"
+	"github.com/cleave-mesh/cleave/transport"
 )
 
 const (
@@ -73,10 +74,13 @@ func (t *planTable) get(id string) *livePlan {
 	return t.byID[id]
 }
 
-func (t *planTable) inForce(key string, epoch uint64) *livePlan {
+// inForce is the plan in force for a request. One that was made in another state of the mesh counts until the control loop
+// has replaced it, as long as all its nodes are usable.
+func (t *planTable) inForce(key string, epoch uint64, usable func(*livePlan) bool) *livePlan {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if c, ok := t.current[key]; ok && c.epoch == epoch {
+	c, ok := t.current[key]
+	t.mu.Unlock()
+	if ok && (c.epoch == epoch || usable(c.plan)) {
 		return c.plan
 	}
 	return nil
@@ -150,7 +154,7 @@ func (n *Node) planFor(ctx context.Context, r client.PlanRequest) (*livePlan, er
 	}
 	epoch := n.peers.epoch()
 	key := requestKey(r)
-	lp := n.plans.inForce(key, epoch)
+	lp := n.plans.inForce(key, epoch, n.usable)
 	if lp == nil {
 		made, err := n.makePlan(ctx, r)
 		if err != nil {
@@ -164,6 +168,20 @@ func (n *Node) planFor(ctx context.Context, r client.PlanRequest) (*livePlan, er
 		}
 	}
 	return lp, nil
+}
+
+// usable reports whether every node that has a part in the plan answers.
+func (n *Node) usable(lp *livePlan) bool {
+	there := map[transport.PeerID]bool{}
+	for _, p := range n.peers.usable() {
+		there[p.ID] = true
+	}
+	for _, s := range lp.plan.Stages {
+		if !there[lp.frame.frame.Nodes[s.Node]] {
+			return false
+		}
+	}
+	return true
 }
 
 // ensureInstalled makes the plan ready at every participant, once.
@@ -269,12 +287,21 @@ func (n *Node) question(name store.Name, c *canonical, r client.PlanRequest) (*p
 	lossless := r.Lossless || n.set.MaxLoss < 0
 	q.Machines, q.Paths = n.peers.machines(c.digest)
 	codings := n.codings(c)
+	border := 0.0
+	if p := placement.Fastest(n.profiles.own(c.digest), len(c.graph.Groups)); p != nil {
+		border = p.Border
+	}
 	q.Codings = func(v split.ValueID) []planner.Coding {
 		var out []planner.Coding
 		for _, k := range n.sizes.correct(c.digest, v, codings[v]) {
 			exact := lossless || slices.Contains(c.graph.Outputs, v) // the answer itself is never approximated on its way
 			if s, err := codec.Parse(k.Codec); err != nil || exact && !s.Lossless() {
 				continue
+			}
+			if !slices.Contains(c.graph.Inputs, v) && !slices.Contains(c.graph.Outputs, v) { // crosses between two stages
+				extra := border * float64(c.graph.Values[v].Bytes()) / 2
+				k.Encode += extra
+				k.Decode += extra
 			}
 			out = append(out, k)
 		}
@@ -456,17 +483,4 @@ func finite(f float64) float64 {
 		return 0
 	}
 	return f
-}
-
-// present is what a plan would take in the present state of the paths; 0 when that cannot be said.
-func (n *Node) present(lp *livePlan) time.Duration {
-	codings := planner.Codings{}
-	for _, t := range lp.plan.Transfers {
-		codings[planner.Hop{Value: t.Value, To: t.To}] = t.Coding
-	}
-	again, err := planner.Evaluate(n.presentPaths(lp), lp.plan.Place, codings)
-	if err != nil {
-		return 0
-	}
-	return again.Cost.Latency
 }

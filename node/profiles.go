@@ -199,7 +199,7 @@ func (n *Node) profile(ctx context.Context, model store.Digest, shapes map[strin
 	}
 	for _, t := range timings {
 		p.Backends = append(p.Backends, placement.Profile{
-			Backend: t.Backend, Version: t.Version, Groups: t.Groups, Total: t.Total, Overhead: t.Overhead,
+			Backend: t.Backend, Version: t.Version, Groups: t.Groups, Total: t.Total, Border: t.Border,
 		})
 	}
 	image := ""

@@ -184,7 +184,7 @@ func (n *Node) push(ctx context.Context, name, image string, r io.Reader) (store
 	if err != nil {
 		return store.Name{}, err
 	}
-	if _, err := n.graphs.declared(d); err != nil {
+	if err := n.check(ctx, d); err != nil {
 		if _, known := n.names.Lookup(string(d)); known != nil { // nothing else needs the file
 			err = errors.Join(err, n.folder.RemoveModel(d))
 		}
@@ -198,6 +198,25 @@ func (n *Node) push(ctx context.Context, name, image string, r io.Reader) (store
 	n.peers.refresh()
 	n.wantProfile(d, nil)
 	return entry, nil
+}
+
+// check says why this node cannot use a stored model, or nil. A model whose input sizes are open is checked when they are known.
+func (n *Node) check(ctx context.Context, d store.Digest) error {
+	g, err := n.graphs.declared(d)
+	if err != nil {
+		return err
+	}
+	if _, err := bind(g, nil); err != nil {
+		return nil
+	}
+	c, err := n.graphs.get(ctx, d, nil)
+	if err != nil {
+		return err
+	}
+	if err := n.host.Check(ctx, c.graph); err != nil {
+		return fmt.Errorf("%w: push it to a node with an engine that can run it", err)
+	}
+	return nil
 }
 
 // errBadModel is wrapped when a pushed file is no model that this node can read.

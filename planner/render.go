@@ -63,10 +63,26 @@ func round(d time.Duration) time.Duration {
 	return d.Round(time.Second)
 }
 
+// maxName is how many characters of a piece's or value's name a picture shows.
+const maxName = 36
+
+// Short is a name for a picture: one that is too long keeps its end, which is what tells names of one model apart.
+func Short(name string) string {
+	r := []rune(name)
+	if len(r) <= maxName {
+		return name
+	}
+	tail := string(r[len(r)-maxName+1:])
+	if i := strings.IndexByte(tail, '/'); i >= 0 && i < maxName/2 {
+		tail = tail[i:]
+	}
+	return "…" + tail
+}
+
 // Picture draws the stages top to bottom in the order in which they run, each value that travels above the stage it goes to.
 func Picture(p *Problem, plan *Plan, label Label) string {
 	if label == nil {
-		label = func(v ValueID) string { return p.Values[v].Name }
+		label = func(v ValueID) string { return Short(p.Values[v].Name) }
 	}
 	var b strings.Builder
 	arrived := map[Hop]bool{}
@@ -98,7 +114,7 @@ func reads(p *Problem, s Stage, v ValueID) bool {
 }
 
 func span(p *Problem, s Stage) string {
-	first, last := p.Pieces[s.Pieces[0]].Name, p.Pieces[s.Pieces[len(s.Pieces)-1]].Name
+	first, last := Short(p.Pieces[s.Pieces[0]].Name), Short(p.Pieces[s.Pieces[len(s.Pieces)-1]].Name)
 	if len(s.Pieces) == 1 {
 		return first
 	}

@@ -81,8 +81,12 @@ func (p *Problem) checkPaths() error {
 				what string
 				v    float64
 			}{
-				{"round-trip time", w.RTT.Seconds()}, {"goodput", w.Goodput}, {"jitter", w.Jitter.Seconds()},
-				{"spread", w.Spread}, {"overhead", w.Overhead}, {"energy", w.Energy},
+				{"round-trip time", w.RTT.Seconds()},
+				{"goodput", w.Goodput},
+				{"jitter", w.Jitter.Seconds()},
+				{"spread", w.Spread},
+				{"overhead", w.Overhead},
+				{"energy", w.Energy},
 			} {
 				if !finite(q.v) || q.v < 0 {
 					return invalid("path %q to %q: %s is %v", p.Nodes[a].Name, p.Nodes[b].Name, q.what, q.v)

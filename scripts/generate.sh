@@ -4,6 +4,21 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+# The amd64 kernels, by avo as internal/kernel/_generate/go.mod pins it.
+kernels() {
+	go run "./$1" -out "../$2_amd64.s" ${3:+-dispatch "../$3_amd64.go"}
+}
+(
+	cd internal/kernel/_generate
+	kernels tile tile tile_table
+	kernels depthwise depthwise
+	kernels elementwise vec vec_stub
+	kernels int8 int8_tile int8_table
+	kernels nbits nbits nbits_table
+	kernels transpose transpose
+	kernels peak peak/peak peak/peak_stub
+)
+
 want="libprotoc 3.21.12"
 have="$(protoc --version 2>/dev/null || true)"
 if [ "$have" != "$want" ]; then

@@ -12,7 +12,8 @@ import (
 )
 
 // WriteFiles puts a report into a folder, which is made if it is not there: report.json; rows.csv, a line for each policy;
-// and for a story requests.csv, a line for each request, and trace.json for ui.perfetto.dev. It returns their names.
+// and for a story requests.csv, a line for each request, latency.svg, a drawing of them, and
+// trace.json for ui.perfetto.dev. It returns their names.
 func (r *Report) WriteFiles(dir string) ([]string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("write report: %w", err)
@@ -23,7 +24,8 @@ func (r *Report) WriteFiles(dir string) ([]string, error) {
 	}
 	files := []file{{"report.json", r.writeJSON}, {"rows.csv", r.Comparison.writeCSV}}
 	if r.Story != nil {
-		files = append(files, file{"requests.csv", r.Story.Result.writeCSV}, file{"trace.json", r.Story.Result.writeTrace})
+		files = append(files, file{"requests.csv", r.Story.Result.writeCSV}, file{"trace.json", r.Story.Result.writeTrace},
+			file{"latency.svg", r.Story.Result.writePlot})
 	}
 	var names []string
 	for _, f := range files {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cleave-mesh/cleave/internal/topology"
+	"github.com/cleave-mesh/cleave/node/control"
 	"github.com/cleave-mesh/cleave/node/session"
 	"github.com/cleave-mesh/cleave/planner"
 )
@@ -20,20 +21,22 @@ type mesh struct {
 	net     *network
 	atlas   *atlas // as it is
 	belief  *atlas // as the entry has measured it
-	present []bool // as membership knows it
+	known   []bool // members that answer, as the entry knows
 	devices []*device
 	rng     *rand.Rand
 	entry   int
 
-	problem  *planner.Problem // of a new request; nil when belief or membership changed since
-	plan     *planner.Plan    // nil with problem
+	control  *control.Machine
+	look     *alarm           // when the control machine looks again
+	problem  *planner.Problem // of a new request
+	plan     *planner.Plan    // for new requests; nil when there is none, and planErr says why
 	planText string
+	planErr  error
 
 	open   map[int]*request // under way, by id
 	made   int              // requests that arrived
 	ended  int
 	result *Result
-	err    error
 }
 
 // Run simulates one workload under one policy.
@@ -42,7 +45,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 		return nil, err
 	}
 	m := newMesh(cfg)
-	if err := m.replan(ctx, cfg.First); err != nil {
+	if err := m.begin(ctx); err != nil {
 		return nil, fmt.Errorf("simulate %s with %s: %w", cfg.Topology.Name, cfg.Policy.Name, err)
 	}
 	m.result.Predicted, m.result.Bytes = m.plan.Cost.Latency, m.plan.Cost.Bytes
@@ -75,20 +78,37 @@ func newMesh(cfg Config) *mesh {
 	t := cfg.Topology
 	m := &mesh{
 		cfg: cfg, atlas: newAtlas(t), belief: newAtlas(t), open: map[int]*request{},
-		rng:    rand.New(rand.NewPCG(cfg.Seed, 0x5eed)),
-		result: &Result{Policy: cfg.Policy.Name, Busy: map[string]float64{}},
+		control: control.New(control.Config{}),
+		rng:     rand.New(rand.NewPCG(cfg.Seed, 0x5eed)),
+		result:  &Result{Policy: cfg.Policy.Name, Busy: map[string]float64{}},
 	}
 	m.net = newNetwork(&m.clock)
 	m.net.wires = m.atlas.wires
 	for i, n := range t.Nodes {
 		d := &device{clock: &m.clock, rng: m.rng, spread: cfg.Profile.Spread, dead: n.Absent}
 		m.devices = append(m.devices, d)
-		m.present = append(m.present, !n.Absent)
+		m.known = append(m.known, !n.Absent)
 		if n.Name == t.Workload.Source {
 			m.entry = i
 		}
 	}
 	return m
+}
+
+// begin makes the first plan, unless it is given.
+func (m *mesh) begin(ctx context.Context) error {
+	problem, err := m.ask()
+	if err != nil {
+		return err
+	}
+	plan := m.cfg.First
+	if plan == nil {
+		if plan, err = m.cfg.Policy.Planner.Plan(ctx, problem); err != nil {
+			return err
+		}
+	}
+	m.adopt(problem, plan, "")
+	return nil
 }
 
 // arrivals makes requests come as the workload says.
@@ -118,36 +138,12 @@ func (m *mesh) arrive(ctx context.Context) {
 	}
 	m.made++
 	m.open[r.out.ID] = r
-	if m.plan == nil {
-		if err := m.replan(ctx, nil); err != nil {
-			r.end("no plan: " + err.Error())
-			return
-		}
-	}
 	r.out.Plan = m.planText
+	if m.plan == nil {
+		r.end("no plan: " + m.planErr.Error())
+		return
+	}
 	r.start(m.problem, m.plan)
-}
-
-// replan makes the plan that new requests take, unless it is given.
-func (m *mesh) replan(ctx context.Context, plan *planner.Plan) error {
-	m.plan = nil
-	before := m.planText
-	m.planText = "no plan"
-	problem, err := m.belief.problem(m.cfg.Topology, m.cfg.Profile, m.cfg.Policy, func(n int) bool { return m.present[n] })
-	if err != nil {
-		return err
-	}
-	if plan == nil {
-		if plan, err = m.cfg.Policy.Planner.Plan(ctx, problem); err != nil {
-			return err
-		}
-	}
-	text := Describe(problem, plan)
-	if before != "" && before != text {
-		m.note("plan: " + text)
-	}
-	m.problem, m.plan, m.planText = problem, plan, text
-	return nil
 }
 
 // happen carries out an event of the topology, and tells the entry when it would notice.
@@ -158,7 +154,7 @@ func (m *mesh) happen(ctx context.Context, e topology.Event) {
 		m.net.change(func() { m.atlas.degrade(e) })
 		m.clock.after(m.cfg.Observe, func() {
 			m.belief.degrade(e)
-			m.forgetPlan(ctx)
+			m.review(ctx)
 		})
 		return
 	}
@@ -183,7 +179,7 @@ func (m *mesh) happen(ctx context.Context, e topology.Event) {
 	case topology.Join:
 		if d.dead {
 			d.dead = false
-			if m.present[n] { // it came back before its death was noticed: that it lost its memory is noticed with it
+			if m.known[n] { // it came back before its death was noticed: that it lost its memory is noticed with it
 				m.notice(ctx, n, session.PeerDown{Node: id}, session.PeerUp{Node: id})
 			} else {
 				m.notice(ctx, n, session.PeerUp{Node: id})
@@ -203,11 +199,11 @@ func (m *mesh) notice(ctx context.Context, n int, events ...session.Event) {
 		}
 		for _, ev := range events {
 			_, up := ev.(session.PeerUp)
-			if up == m.present[n] {
+			if up == m.known[n] {
 				continue
 			}
-			m.present[n] = up
-			m.forgetPlan(ctx)
+			m.known[n] = up
+			m.review(ctx)
 			for _, id := range m.underWay() {
 				m.open[id].coordinate(ev)
 			}
@@ -223,13 +219,6 @@ func (m *mesh) underWay() []int {
 	}
 	slices.Sort(ids)
 	return ids
-}
-
-// forgetPlan makes the next request wait for a new plan of its own.
-func (m *mesh) forgetPlan(ctx context.Context) {
-	if err := m.replan(ctx, nil); err != nil {
-		m.note("no plan: " + err.Error())
-	}
 }
 
 // hold stops or frees the connections of a node that freezes or goes on.

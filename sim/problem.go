@@ -64,7 +64,7 @@ func (m *atlas) problem(
 		p.Pieces = append(p.Pieces, out)
 	}
 	for v := range p.Values {
-		if p.Values[v].Producer == planner.External && policy.Rule == topology.InputStays {
+		if policy.Rule == topology.InputStays && (p.Values[v].Producer == planner.External || prof.Values[v].Raw) {
 			p.Values[v].Stay = []planner.NodeID{p.Source}
 		}
 	}

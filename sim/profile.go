@@ -52,8 +52,11 @@ type PieceProfile struct {
 
 // ValueProfile is one value and the ways it may travel.
 type ValueProfile struct {
-	Name    string          `json:"name"`
-	Output  bool            `json:"output,omitempty"`
+	Name   string `json:"name"`
+	Output bool   `json:"output,omitempty"`
+	// Raw marks a value that still shows the model's input as it is, such as the picture in another layout: the rule that
+	// inputs stay holds for it, too. Inputs need no mark.
+	Raw     bool            `json:"raw,omitempty"`
 	Codings []CodingProfile `json:"codings"`
 }
 
@@ -72,28 +75,39 @@ type NodeProfile struct {
 	Seconds []float64 `json:"seconds"`
 }
 
-// ProfileOf is the profile that a planner's problem holds, with one of its nodes as the reference. The rest of the nodes
-// are listed with their own times.
-func ProfileOf(p *planner.Problem, reference planner.NodeID) (*Profile, error) {
+// ProfileOf is the profile that a planner's problem holds. The node that is quickest, scaled to speed 1, is the reference;
+// every node that can run the whole model is listed with its own times.
+func ProfileOf(p *planner.Problem) (*Profile, error) {
 	if err := p.Validate(); err != nil {
 		return nil, fmt.Errorf("profile of %s: %w", p.Model, err)
+	}
+	reference := fastest(p)
+	speed := p.Nodes[reference].Speed
+	if speed == 0 {
+		speed = 1
 	}
 	out := &Profile{Format: ProfileFormat, Model: p.Model}
 	for _, piece := range p.Pieces {
 		if math.IsInf(piece.Time[reference], 0) {
-			return nil, fmt.Errorf("profile of %s: the reference cannot run piece %s", p.Model, piece.Name)
+			return nil, fmt.Errorf("profile of %s: no node can run all of it, %s cannot run piece %s",
+				p.Model, p.Nodes[reference].Name, piece.Name)
 		}
 		out.Pieces = append(out.Pieces, PieceProfile{
-			Name: piece.Name, Seconds: piece.Time[reference], Weights: piece.Weights, Work: piece.Work,
+			Name: piece.Name, Seconds: piece.Time[reference] * speed, Weights: piece.Weights, Work: piece.Work,
 			In: piece.In, Out: piece.Out, Class: piece.Class,
 		})
 	}
 	for _, v := range p.Values {
-		value := ValueProfile{Name: v.Name, Output: v.Output, Codings: []CodingProfile{}}
+		value := ValueProfile{Name: v.Name, Output: v.Output, Raw: v.Producer != planner.External && v.Stay != nil, Codings: []CodingProfile{}}
 		for _, c := range v.Codings {
 			value.Codings = append(value.Codings, CodingProfile(c))
 		}
 		out.Values = append(out.Values, value)
+	}
+	for a := range p.Paths {
+		for b := range p.Paths[a] {
+			out.Transfer = max(out.Transfer, p.Paths[a][b].Overhead)
+		}
 	}
 	for n, node := range p.Nodes {
 		own := NodeProfile{Name: node.Name}
@@ -107,6 +121,33 @@ func ProfileOf(p *planner.Problem, reference planner.NodeID) (*Profile, error) {
 		}
 	}
 	return out, nil
+}
+
+// MarkRaw marks the values that another problem of the same model keeps at home: one that was made under the rule that inputs
+// stay.
+func (p *Profile) MarkRaw(q *planner.Problem) {
+	stays := map[string]bool{}
+	for _, v := range q.Values {
+		stays[v.Name] = v.Producer != planner.External && v.Stay != nil
+	}
+	for i := range p.Values {
+		p.Values[i].Raw = p.Values[i].Raw || stays[p.Values[i].Name]
+	}
+}
+
+// fastest is the node that runs all pieces soonest.
+func fastest(p *planner.Problem) planner.NodeID {
+	best, least := planner.NodeID(0), math.Inf(1)
+	for n := range p.Nodes {
+		sum := 0.0
+		for _, piece := range p.Pieces {
+			sum += piece.Time[n]
+		}
+		if sum < least {
+			best, least = planner.NodeID(n), sum
+		}
+	}
+	return best
 }
 
 // LoadProfile reads and checks a profile file.

@@ -116,11 +116,11 @@ func (r *request) replan(e session.Replan) session.Event {
 	if err != nil {
 		return session.ReplanFailed{Attempt: e.Attempt, Reason: err.Error()}
 	}
-	for n, present := range m.present {
-		if !present && !m.devices[n].dead {
+	for n, known := range m.known {
+		if !known && !m.devices[n].dead {
 			continue // silent, not gone: the session decides whether to try it
 		}
-		if !present {
+		if !known {
 			e.Exclude = append(e.Exclude, planner.NodeID(n))
 		}
 	}

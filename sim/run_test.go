@@ -46,7 +46,7 @@ links:
 workload: {model: camera, source: device, requests: 20}
 `
 
-func parse(t *testing.T, text string) *topology.Topology {
+func parse(t testing.TB, text string) *topology.Topology {
 	t.Helper()
 	top, err := topology.Parse([]byte(text))
 	if err != nil {
@@ -55,7 +55,7 @@ func parse(t *testing.T, text string) *topology.Topology {
 	return top
 }
 
-func policies(t *testing.T) []Policy {
+func policies(t testing.TB) []Policy {
 	t.Helper()
 	p, err := Policies()
 	if err != nil {

@@ -37,7 +37,7 @@ func (m *mesh) follow(ctx context.Context, l topology.Link) {
 						w.rate = m.atlas.links[l.Name][i].rate
 					}
 				}
-				m.forgetPlan(ctx)
+				m.review(ctx)
 			})
 		}
 		m.clock.at(max(until, m.clock.now+time.Nanosecond), step)

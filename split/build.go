@@ -11,9 +11,10 @@ import (
 // Builder makes a Graph value by value and op by op. Its methods record the first mistake; Graph reports it. The zero
 // Builder is not ready: see NewBuilder.
 type Builder struct {
-	g     Graph
-	names map[string]ValueID
-	err   error
+	g      Graph
+	names  map[string]ValueID
+	prefix string // of generated names
+	err    error
 }
 
 // NewBuilder starts a graph of opset version opset of the ONNX domain.
@@ -23,6 +24,9 @@ func NewBuilder(name string, opset int) *Builder {
 		names: map[string]ValueID{},
 	}
 }
+
+// Prefix puts text before names that are generated from now on: those of a subgraph must differ from those around it.
+func (b *Builder) Prefix(text string) { b.prefix = text }
 
 // Domain adds an operator-set domain.
 func (b *Builder) Domain(domain string, version int) { b.g.Opset[domain] = version }
@@ -46,7 +50,7 @@ func (b *Builder) Value(name string, t Type) ValueID {
 // fresh is a value name that is not taken.
 func (b *Builder) fresh() string {
 	for i := len(b.g.Values); ; i++ {
-		name := fmt.Sprintf("value_%d", i)
+		name := fmt.Sprintf("%svalue_%d", b.prefix, i)
 		if _, taken := b.names[name]; !taken {
 			return name
 		}

@@ -63,7 +63,7 @@ func passes() []pass {
 // Canonicalize rewrites a specialised graph into the form that is cut and executed, and fills Groups. It never changes g, but shares
 // its constants. Equal inputs give equal results, bit for bit, so that every node cuts the same graph.
 //
-// In order, until nothing changes: branches of an If whose condition is constant are inlined; ops on constants are
+// First, a graph of half precision is made to compute in float32: see widen. Then, until nothing changes: branches of an If whose condition is constant are inlined; ops on constants are
 // folded, computed shapes included; ops that change nothing are removed; auto_pad becomes pads; zero padding goes into
 // the convolution that follows; transposes that cancel are removed, reshapes of reshapes merged; batch norms and per-channel factors and
 // terms go into the weights and bias of the convolution or matrix product in front; ops whose results nobody reads are dropped. Then
@@ -74,28 +74,10 @@ func Canonicalize(g *Graph, opts ...Option) (*Graph, error) {
 		opt(c)
 	}
 	c.g.Groups = nil
-	for range maxRounds {
-		changed := false
-		for _, p := range passes() {
-			if err := c.infer(); err != nil {
-				return nil, fmt.Errorf("canonicalize %q: before pass %s: %w", g.Name, p.name, err)
-			}
-			if !p.run(c) {
-				continue
-			}
-			changed = true
-			if err := c.clean(); err != nil {
-				return nil, fmt.Errorf("canonicalize %q: after pass %s: %w", g.Name, p.name, err)
-			}
-		}
-		if !changed {
-			break
-		}
+	if err := c.widen(); err != nil {
+		return nil, fmt.Errorf("canonicalize %q: widen: %w", g.Name, err)
 	}
-	if err := c.clean(); err != nil {
-		return nil, fmt.Errorf("canonicalize %q: %w", g.Name, err)
-	}
-	if err := c.produceOutputs(); err != nil {
+	if err := c.rewrite(); err != nil {
 		return nil, fmt.Errorf("canonicalize %q: %w", g.Name, err)
 	}
 	c.dropUnused()
@@ -103,6 +85,35 @@ func Canonicalize(g *Graph, opts ...Option) (*Graph, error) {
 		return nil, fmt.Errorf("canonicalize %q: group: %w", g.Name, err)
 	}
 	return c.g, nil
+}
+
+// rewrite runs the passes over the graph and its subgraphs until nothing changes.
+func (c *canonicalizer) rewrite() error {
+	for range maxRounds {
+		changed := false
+		for _, p := range passes() {
+			if err := c.infer(); err != nil {
+				return fmt.Errorf("before pass %s: %w", p.name, err)
+			}
+			if !p.run(c) {
+				continue
+			}
+			changed = true
+			if err := c.clean(); err != nil {
+				return fmt.Errorf("after pass %s: %w", p.name, err)
+			}
+		}
+		if !changed {
+			break
+		}
+	}
+	if err := c.rewriteBodies(); err != nil {
+		return err
+	}
+	if err := c.clean(); err != nil {
+		return err
+	}
+	return c.produceOutputs()
 }
 
 // infer brings types and known contents up to date, when something has changed.
@@ -185,6 +196,26 @@ func (c *canonicalizer) replace(old, by ValueID) bool {
 	}
 	c.g.Values[old].Consumers = nil
 	return true
+}
+
+// rewire makes input i of op id read v.
+func (c *canonicalizer) rewire(id OpID, i int, v ValueID) {
+	o := &c.g.Ops[id]
+	old := o.Inputs[i]
+	o.Inputs[i] = v
+	for r := range o.reads() {
+		if r == old {
+			old = None
+		}
+	}
+	if old != None {
+		from := &c.g.Values[old]
+		from.Consumers = slices.DeleteFunc(slices.Clone(from.Consumers), func(x OpID) bool { return x == id })
+	}
+	if to := &c.g.Values[v]; !slices.Contains(to.Consumers, id) {
+		to.Consumers = append(to.Consumers, id)
+		slices.Sort(to.Consumers)
+	}
 }
 
 // takeName makes by the graph's output in the place and under the name of old. That needs a value that an op computes and

@@ -7,11 +7,12 @@ import (
 	"github.com/cleave-mesh/cleave/internal/tensor"
 )
 
-// findComposites finds what models write out in several ops. Each matcher starts at the last op of its pattern.
+// findComposites finds what models write out in several ops. Each matcher starts at the last op of its pattern; later ops come
+// first, so that a bias that belongs to a norm is found with it.
 func (b *grouping) findComposites() {
-	for i := range b.g.Ops {
+	for i := len(b.g.Ops) - 1; i >= 0; i-- {
 		for _, match := range []func(*grouping, OpID) *unit{
-			matchNorm, matchGeluErf, matchGeluTanh, matchHardSwish, matchSilu, matchAttention,
+			matchNorm, matchAffineNorm, matchGeluErf, matchGeluTanh, matchHardSwish, matchSilu, matchAttention,
 		} {
 			u := match(b, OpID(i))
 			if u == nil || !b.closed(u) {
@@ -268,11 +269,14 @@ func matchGeluTanh(b *grouping, id OpID) *unit {
 		if sum == nil {
 			continue
 		}
-		cubic, other, ok := operands(sum, func(v ValueID) bool { o, _ := b.op(v, "Mul"); return o != nil })
-		if !ok || other != x {
+		other, cubic, ok := operands(sum, func(v ValueID) bool { return v == x })
+		if !ok || other == cubic {
 			continue
 		}
 		_, cid := b.op(cubic, "Mul")
+		if cid < 0 {
+			continue
+		}
 		cube, parts, c3 := b.product(cid, func(ValueID) bool { return false })
 		if math.Abs(c3-0.044715) > 1e-4 || !b.isCube(parts, x, &cube) {
 			continue

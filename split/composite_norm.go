@@ -120,3 +120,76 @@ func (b *grouping) lastAxis(o *Op) bool {
 	rank := len(b.c.dims(o.Inputs[0]))
 	return ok && len(axes) == 1 && (axes[0] == -1 || rank > 0 && axes[0] == int64(rank-1)) && o.Int("keepdims", 1) != 0
 }
+
+// matchAffineNorm is LayerNorm as TensorFlow writes it: x*r + (bias - mean*r) with r = scale / sqrt(variance+epsilon).
+func matchAffineNorm(b *grouping, id OpID) *unit {
+	last := &b.g.Ops[id]
+	if !last.Is("Add") || len(last.Outputs) != 1 {
+		return nil
+	}
+	shift, scaled, ok := operands(last, func(v ValueID) bool {
+		o, _ := b.op(v, "Sub")
+		return o != nil && b.isParameter(o.Inputs[0])
+	})
+	if !ok {
+		return nil
+	}
+	sub, subID := b.op(shift, "Sub")
+	product, productID := b.op(scaled, "Mul")
+	moved, movedID := b.op(sub.Inputs[1], "Mul")
+	if product == nil || moved == nil {
+		return nil
+	}
+	// The factor r is what both products have in common.
+	r, x, ok := operands(product, func(v ValueID) bool { return v != None && (v == moved.Inputs[0] || v == moved.Inputs[1]) })
+	if !ok || x == r {
+		return nil
+	}
+	mean := moved.Inputs[0]
+	if mean == r {
+		mean = moved.Inputs[1]
+	}
+	gain, gainID := b.op(r, "Mul")
+	avg, avgID := b.op(mean, "ReduceMean")
+	if gain == nil || avg == nil || avg.Inputs[0] != x || !b.lastAxis(avg) {
+		return nil
+	}
+	scale, inverse, ok := operands(gain, b.isParameter)
+	if !ok {
+		return nil
+	}
+	reciprocal, reciprocalID := b.op(inverse, "Reciprocal")
+	if reciprocal == nil {
+		return nil
+	}
+	root, rootID := b.op(reciprocal.Inputs[0], "Sqrt")
+	if root == nil {
+		return nil
+	}
+	add, addID := b.op(root.Inputs[0], "Add")
+	if add == nil {
+		return nil
+	}
+	epsilon, variance, ok := operands(add, func(v ValueID) bool { _, ok := b.scalar(v); return ok })
+	power, powerID := b.op(variance, "ReduceMean")
+	if !ok || power == nil || !b.lastAxis(power) {
+		return nil
+	}
+	square, squareID := b.op(power.Inputs[0], "Mul", "Pow")
+	if square == nil || square.Type == "Mul" && square.Inputs[0] != square.Inputs[1] || square.Type == "Pow" && !b.near(square.Inputs[1], 2) {
+		return nil
+	}
+	centred, centredID := b.op(square.Inputs[0], "Sub")
+	if centred == nil || centred.Inputs[0] != x || centred.Inputs[1] != mean {
+		return nil
+	}
+	eps, _ := b.scalar(epsilon)
+	return &unit{
+		pattern: PatternLayerNorm, in: x, out: last.Outputs[0],
+		ops: []OpID{id, subID, productID, movedID, gainID, avgID, reciprocalID, rootID, addID, powerID, squareID, centredID},
+		fused: &Op{
+			Name: last.Name, Type: "LayerNormalization", Inputs: []ValueID{x, scale, sub.Inputs[0]}, Outputs: last.Outputs,
+			Attrs: map[string]Attr{"axis": int64(-1), "epsilon": float32(eps)},
+		},
+	}
+}

@@ -1,6 +1,9 @@
 package split
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // Cost is what one op or group asks of a machine for one run, from shapes alone.
 type Cost struct {
@@ -61,10 +64,13 @@ func (g *Graph) GroupCost(id GroupID) Cost {
 	return c
 }
 
-// addKnown is a+b, or -1 when either is.
+// addKnown is a+b, at most the largest int64, or -1 when either is.
 func addKnown(a, b int64) int64 {
 	if a < 0 || b < 0 {
 		return -1
+	}
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
 	}
 	return a + b
 }

@@ -20,15 +20,6 @@ var unknownDim = dim{n: tensor.Unknown}
 // size is a known dimension.
 func size(n int) dim { return dim{n: n} }
 
-// sizes is a known shape.
-func sizes(ns ...int) dims {
-	d := make(dims, len(ns))
-	for i, n := range ns {
-		d[i] = size(n)
-	}
-	return d
-}
-
 // unknownDims is a shape of which only the rank is known; nil for a negative rank.
 func unknownDims(rank int) dims {
 	if rank < 0 {

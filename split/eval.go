@@ -19,7 +19,7 @@ func evaluate(o *Op, in []*tensor.Tensor, maxElements int) ([]*tensor.Tensor, er
 		}
 	}
 	rule, ok := ruleOf("", o.Type)
-	if !ok || len(in) < rule.min || rule.max >= 0 && len(in) > rule.max {
+	if !ok || len(in) == 0 || in[0] == nil || len(in) < rule.min || rule.max >= 0 && len(in) > rule.max {
 		return nil, ErrUnknownOp
 	}
 	for _, t := range in[:rule.min] {

@@ -1,5 +1,7 @@
 package split
 
+import "math"
+
 // flopsPerElement is the work of element-wise ops per output element, a transcendental function counted as the handful of
 // multiply-adds of its polynomial.
 var flopsPerElement = map[string]int64{
@@ -37,11 +39,11 @@ func (g *Graph) flops(o *Op) int64 {
 		if o.Type == "QLinearConv" {
 			w = 3
 		}
-		return scale(2*g.perFilter(o.Input(w)), g.elements(o.Output(0)))
+		return scale(scale(2, g.perFilter(o.Input(w))), g.elements(o.Output(0)))
 	case "ConvTranspose":
-		return scale(2*g.perFilter(o.Input(1)), g.elements(o.Input(0)))
+		return scale(scale(2, g.perFilter(o.Input(1))), g.elements(o.Input(0)))
 	case "DeformConv":
-		return scale(4*g.perFilter(o.Input(1)), g.elements(o.Output(0)))
+		return scale(scale(4, g.perFilter(o.Input(1))), g.elements(o.Output(0)))
 	case "Gemm":
 		k := 1
 		if o.Int("transA", 0) != 0 {
@@ -55,15 +57,15 @@ func (g *Graph) flops(o *Op) int64 {
 		}
 		return scale(2*g.dim(o.Input(0), axis), g.elements(o.Output(0)))
 	case "MatMulNBits":
-		return scale(2*o.Int("K", 1), g.elements(o.Output(0)))
+		return scale(scale(2, o.Int("K", 1)), g.elements(o.Output(0)))
 	case "MaxPool", "AveragePool", "LpPool":
 		window := int64(1)
 		for _, k := range o.Ints("kernel_shape") {
-			window *= k
+			window = scale(window, k)
 		}
 		return scale(window, g.elements(o.Output(0)))
 	case "LRN":
-		return scale(2*o.Int("size", 1)+34, g.elements(o.Output(0)))
+		return scale(min(2*max(o.Int("size", 1), 0), 1<<32)+34, g.elements(o.Output(0)))
 	case "Max", "Min", "Sum", "Mean":
 		return scale(int64(len(o.Inputs)), g.elements(o.Output(0)))
 	case "Resize", "Upsample", "GridSample", "RoiAlign", "AffineGrid":
@@ -104,7 +106,7 @@ func (g *Graph) perFilter(w ValueID) int64 {
 		if d < 0 {
 			return -1
 		}
-		n *= int64(d)
+		n = scale(n, int64(d))
 	}
 	return n
 }
@@ -117,7 +119,7 @@ func (g *Graph) recurrentFLOPs(o *Op) int64 {
 	if hidden < 0 || perStep < 0 {
 		return -1
 	}
-	return scale(perStep*(max(g.dim(w, 2), 0)+hidden), scale(max(g.dim(x, 0), -1), g.dim(x, 1)))
+	return scale(scale(perStep, max(g.dim(w, 2), 0)+hidden), scale(g.dim(x, 0), g.dim(x, 1)))
 }
 
 // attentionFLOPs is two products per query, key pair; keys that a cache brings are counted when the present key's shape is known.
@@ -130,7 +132,7 @@ func (g *Graph) attentionFLOPs(o *Op) int64 {
 	if keys < 0 {
 		return -1
 	}
-	return scale(4*keys, g.elements(q))
+	return scale(scale(4, keys), g.elements(q))
 }
 
 // elements is the size of v; -1 when it is not known, 0 for None.
@@ -164,10 +166,13 @@ func (g *Graph) dim(v ValueID, axis int) int64 {
 	return int64(s[axis])
 }
 
-// scale is a*b, or -1 when either is negative.
+// scale is a*b, at most the largest int64, or -1 when either is negative.
 func scale(a, b int64) int64 {
 	if a < 0 || b < 0 {
 		return -1
+	}
+	if a != 0 && b > math.MaxInt64/a {
+		return math.MaxInt64
 	}
 	return a * b
 }

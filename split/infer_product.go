@@ -144,7 +144,8 @@ func inferEinsum(c *opContext) error {
 			}
 		}
 		for j := range n {
-			letter, d := term[0], dim{}
+			var letter byte
+			var d dim
 			if j < len(before) {
 				letter, d = before[j], x[j]
 			} else {

@@ -48,8 +48,8 @@ func (c *canonicalizer) foldBatchNorm() bool {
 	return changed
 }
 
-// foldScaleAndBias puts a Mul, Add, Sub or Div by a constant per output channel into the weights and bias of the Conv or ConvTranspose that alone feeds
-// it.
+// foldScaleAndBias puts a Mul, Add, Sub or Div by a constant per channel into the weights and bias of the Conv,
+// ConvTranspose or BatchNormalization that alone feeds it.
 func (c *canonicalizer) foldScaleAndBias() bool {
 	changed := false
 	for i := range c.g.Ops {
@@ -63,7 +63,10 @@ func (c *canonicalizer) foldScaleAndBias() bool {
 		}
 		factor := c.constant(o.Inputs[k])
 		conv := c.producer(o.Inputs[x])
-		if factor == nil || factor.DType() != tensor.Float32 || conv == nil || !conv.Is("Conv") && !conv.Is("ConvTranspose") || c.only(o.Inputs[x]) == nil {
+		if factor == nil || factor.DType() != tensor.Float32 || conv == nil || c.only(o.Inputs[x]) == nil {
+			continue
+		}
+		if !conv.Is("Conv") && !conv.Is("ConvTranspose") && !conv.Is("BatchNormalization") {
 			continue
 		}
 		channels := c.outputChannels(conv)
@@ -95,6 +98,9 @@ func (c *canonicalizer) foldScaleAndBias() bool {
 // outputChannels is the channels that a convolution computes; 0 when they are not known.
 func (c *canonicalizer) outputChannels(conv *Op) int {
 	w := c.dims(conv.Input(1))
+	if conv.Type == "BatchNormalization" && w.known() && len(w) == 1 {
+		return w[0].n
+	}
 	if !w.known() || len(w) < 3 {
 		return 0
 	}
@@ -131,6 +137,9 @@ func perChannel(t *tensor.Tensor, rank, channels int) []float32 {
 // scaleLinear makes an op with constant float32 weights compute scale*y+shift, per output channel, where it computed y. It reports
 // false and changes nothing when it cannot.
 func (c *canonicalizer) scaleLinear(o *Op, scale, shift []float64) bool {
+	if o.Is("BatchNormalization") {
+		return c.scaleBatchNorm(o, scale, shift)
+	}
 	if !o.Is("Conv") && !o.Is("ConvTranspose") && !o.Is("Gemm") {
 		return false
 	}
@@ -200,4 +209,20 @@ func (c *canonicalizer) takePlace(first, second *Op) {
 	c.g.Values[second.Outputs[0]].Producer = c.g.Values[first.Outputs[0]].Producer
 	first.Outputs[0] = second.Outputs[0]
 	second.Type = ""
+}
+
+// scaleBatchNorm is scaleLinear of a BatchNormalization: its own scale and bias take the factors.
+func (c *canonicalizer) scaleBatchNorm(o *Op, scale, shift []float64) bool {
+	gain, bias := c.constant(o.Inputs[1]), c.constant(o.Inputs[2])
+	if len(o.Outputs) != 1 || gain == nil || bias == nil || gain.DType() != tensor.Float32 || bias.DType() != tensor.Float32 ||
+		gain.Len() != len(scale) || bias.Len() != len(scale) {
+		return false
+	}
+	newGain, newBias := gain.Clone(), bias.Clone()
+	for j := range scale {
+		tensor.Data[float32](newGain)[j] = float32(float64(tensor.Data[float32](gain)[j]) * scale[j])
+		tensor.Data[float32](newBias)[j] = float32(float64(tensor.Data[float32](bias)[j])*scale[j] + shift[j])
+	}
+	o.Inputs[1], o.Inputs[2] = c.newConst(o.Inputs[1], "scaled", newGain), c.newConst(o.Inputs[2], "bias", newBias)
+	return true
 }

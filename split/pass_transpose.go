@@ -32,7 +32,7 @@ func (c *canonicalizer) cancelTransposes() bool {
 			perm[j] = a[b[j]]
 		}
 		if second.Inputs[0] == first.Outputs[0] {
-			second.Inputs[0] = first.Inputs[0]
+			c.rewire(OpID(i), 0, first.Inputs[0])
 		} else if c.only(first.Outputs[0]) != nil && slices.IsSorted(perm) {
 			// Transpose, element-wise ops, Transpose back: both go.
 			if !c.replace(first.Outputs[0], first.Inputs[0]) {
@@ -48,7 +48,7 @@ func (c *canonicalizer) cancelTransposes() bool {
 			second.Attrs = map[string]Attr{}
 		}
 		second.Attrs["perm"] = perm
-		return true // ids of readers have changed: start again
+		changed = true
 	}
 	return changed
 }
@@ -57,7 +57,7 @@ func (c *canonicalizer) cancelTransposes() bool {
 func (c *canonicalizer) forgetShapes(v ValueID) {
 	for {
 		o := c.producer(v)
-		if o == nil || !c.transparent(o) {
+		if o == nil || !c.transparent(o) && !o.Is("Softmax") {
 			return
 		}
 		c.g.Values[v].Shape, c.g.Values[v].Params = nil, nil
@@ -111,8 +111,14 @@ func (c *canonicalizer) mergeReshapes() bool {
 			continue
 		}
 		if first := c.producer(o.Inputs[0]); first != nil && reshapes(first) {
-			o.Inputs[0] = first.Inputs[0]
+			c.rewire(OpID(i), 0, first.Inputs[0])
 			c.makeReshape(o, out)
+			changed = true
+			continue
+		}
+		if first := c.reshapeBehind(o.Inputs[0]); first != nil && c.replace(first.Outputs[0], first.Inputs[0]) {
+			first.Type = ""
+			c.forgetShapes(o.Inputs[0])
 			changed = true
 			continue
 		}
@@ -122,6 +128,40 @@ func (c *canonicalizer) mergeReshapes() bool {
 		}
 	}
 	return changed
+}
+
+// reshapeBehind is the Reshape behind the ops between it and v, each of which reads nothing else that is computed, is read by the next alone and
+// works on each element, or on each row, by itself: it makes no difference to them.
+func (c *canonicalizer) reshapeBehind(v ValueID) *Op {
+	last := dim{n: tensor.Unknown}
+	rows := false
+	for {
+		o := c.producer(v)
+		if o == nil || c.only(v) == nil {
+			return nil
+		}
+		switch {
+		case reshapes(o):
+			x := c.dims(o.Inputs[0])
+			if rows && (len(x) == 0 || !x[len(x)-1].known() || x[len(x)-1] != last) {
+				return nil
+			}
+			return o
+		case c.transparent(o):
+		case o.Is("Softmax") && len(c.dims(v)) > 0:
+			d := c.dims(v)
+			if axis := o.Int("axis", -1); axis != -1 {
+				return nil
+			}
+			if rows && last != d[len(d)-1] {
+				return nil
+			}
+			last, rows = d[len(d)-1], true
+		default:
+			return nil
+		}
+		v = o.Inputs[0]
+	}
 }
 
 // reshapes reports whether an op gives its first input another shape and keeps the order of its elements.

@@ -124,6 +124,11 @@ func (g *Graph) Stage(groups []GroupID) (*Stage, error) {
 		for i, op := range gr.Ops {
 			gr.Ops[i] = opIDs[op]
 		}
+		gr.Fused = slices.Clone(gr.Fused)
+		for i := range gr.Fused {
+			f := &gr.Fused[i]
+			f.Inputs, f.Outputs = locals(f.Inputs), locals(f.Outputs)
+		}
 		sub.Groups = append(sub.Groups, gr)
 	}
 	if err := sub.link(); err != nil {

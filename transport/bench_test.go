@@ -2,6 +2,7 @@ package transport_test
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"net/netip"
@@ -11,6 +12,10 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	ic "github.com/libp2p/go-libp2p/core/crypto"
+	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
+	"github.com/quic-go/quic-go"
 
 	"github.com/cleave-mesh/cleave/transport"
 	"github.com/cleave-mesh/cleave/transport/shape"
@@ -131,6 +136,72 @@ func BenchmarkLoopback(b *testing.B) {
 		n++
 	}
 	b.ReportMetric((cpuSeconds()-cpu)/(float64(n)*tensorBytes/1e9), "cpu-s/GB")
+}
+
+// BenchmarkPlainQUIC copies the same bytes over a stream of quic-go alone, with the same windows and the same kind of
+// certificate: what BenchmarkLoopback is measured against.
+func BenchmarkPlainQUIC(b *testing.B) {
+	key, _, err := ic.GenerateEd25519Key(rand.Reader)
+	if err != nil {
+		b.Fatal(err)
+	}
+	id, err := libp2ptls.NewIdentity(key)
+	if err != nil {
+		b.Fatal(err)
+	}
+	conf, _ := id.ConfigForPeer("")
+	conf.NextProtos = []string{"plain"}
+	conf.VerifyPeerCertificate = nil
+	qc := &quic.Config{
+		InitialStreamReceiveWindow: 12 << 20, MaxStreamReceiveWindow: 32 << 20,
+		InitialConnectionReceiveWindow: 16 << 20, MaxConnectionReceiveWindow: 32 << 20,
+	}
+	ln, err := quic.ListenAddr("127.0.0.1:0", conf, qc)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer ln.Close()
+	ctx := context.Background()
+	go func() {
+		conn, err := ln.Accept(ctx)
+		if err != nil {
+			return
+		}
+		buf := make([]byte, 256<<10)
+		for {
+			s, err := conn.AcceptStream(ctx)
+			if err != nil {
+				return
+			}
+			for err == nil {
+				_, err = s.Read(buf)
+			}
+			_ = s.Close()
+		}
+	}()
+	conn, err := quic.DialAddr(ctx, ln.Addr().String(), conf, qc)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(tensorBytes)
+	b.ReportAllocs()
+	cpu, n := cpuSeconds(), 0
+	for b.Loop() {
+		s, err := conn.OpenStreamSync(ctx)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := writeN(tensorBytes)(s); err != nil {
+			b.Fatal(err)
+		}
+		_ = s.Close()
+		if _, err := io.ReadAll(s); err != nil {
+			b.Fatal(err)
+		}
+		n++
+	}
+	b.ReportMetric((cpuSeconds()-cpu)/(float64(n)*tensorBytes/1e9), "cpu-s/GB")
+	_ = conn.CloseWithError(0, "")
 }
 
 // BenchmarkHop sends a 4 KiB tensor there and one back.

@@ -20,6 +20,8 @@ const (
 	dialTimeout = 8 * time.Second
 	// dialStagger is how long one address is tried alone before the next one joins.
 	dialStagger = 250 * time.Millisecond
+	// refusedPause is how long a peer that refused this host's membership is not dialled again.
+	refusedPause = 10 * time.Second
 	// retireAfter is how long a connection that another one replaced stays open for streams already under way.
 	retireAfter = 2 * time.Second
 )
@@ -30,7 +32,10 @@ type link struct {
 	peer   *remote
 	member admit.Certificate
 	dialed bool
+	// relayed links go through a relay: see relay.go.
+	relayed bool
 
+	forward  atomic.Pointer[forwarder]
 	active   atomic.Int32 // streams open in either direction
 	retiring atomic.Bool
 }
@@ -40,11 +45,18 @@ type remote struct {
 	id   PeerID
 	path *estimator
 
+	punching atomic.Bool // an introduction is under way on this side
+
 	mu    sync.Mutex
 	links []*link // live; the last is preferred
 	dial  *dialing
 	gone  bool
-	watch liveness
+	// refused is the peer's refusal of this host's membership, and when it came.
+	refused   error
+	refusedAt time.Time
+	watch     liveness
+	up        context.Context // ends when a direct link comes up; made by directUp
+	upNow     context.CancelFunc
 }
 
 // dialing is an attempt to connect that several callers wait for.
@@ -64,6 +76,28 @@ func (r *remote) current() *link {
 		return nil
 	}
 	return r.links[len(r.links)-1]
+}
+
+// direct is a connection that does not go through a relay; nil when there is none.
+func (r *remote) direct() *link {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, l := range slices.Backward(r.links) {
+		if !l.relayed {
+			return l
+		}
+	}
+	return nil
+}
+
+// directUp ends when the next direct link comes up.
+func (r *remote) directUp() context.Context {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.up == nil {
+		r.up, r.upNow = context.WithCancel(context.Background())
+	}
+	return r.up
 }
 
 func (r *remote) closeAll(code Code, why string) {
@@ -88,6 +122,10 @@ func (h *Host) connect(ctx context.Context, id PeerID) (*link, error) {
 		return l, nil
 	}
 	r.mu.Lock()
+	if r.refused != nil && time.Since(r.refusedAt) < refusedPause {
+		defer r.mu.Unlock()
+		return nil, fmt.Errorf("transport: connect to %s: %w", id.Short(), r.refused)
+	}
 	d := r.dial
 	if d == nil {
 		d = &dialing{done: make(chan struct{})}
@@ -114,30 +152,61 @@ func (h *Host) connect(ctx context.Context, id PeerID) (*link, error) {
 	}
 }
 
-// dialPeer tries the peer's addresses, each a little after the one before, and keeps the first that answers.
+// dialPeer reaches a peer by its known addresses, by an introduction, or through a relay, in this order.
 func (h *Host) dialPeer(r *remote) (*link, error) {
-	addrs := h.book.of(r.id)
-	if len(addrs) == 0 {
-		return nil, fmt.Errorf("peer %s: %w", r.id.Short(), ErrNoAddress)
-	}
 	ctx, cancel := context.WithTimeout(h.ctx, dialTimeout)
 	defer cancel()
-	conn, err := h.dialAny(ctx, addrs, r.id, alpnMember)
-	if err != nil {
-		if l := r.current(); l != nil { // the peer dialled us meanwhile
+	helpers := h.introducers(r.id)
+	wait := dialTimeout
+	if len(helpers) > 0 {
+		wait = directTimeout
+	}
+	l, err := h.dialDirect(ctx, r, wait)
+	if err == nil {
+		return l, nil
+	}
+	errs := []error{err}
+	for _, relay := range helpers {
+		if l, err = h.introduced(ctx, relay, r); err == nil {
 			return l, nil
 		}
-		if h.ctx.Err() != nil {
-			return nil, ErrClosed
+		errs = append(errs, err)
+		var remote *RemoteError
+		if errors.As(err, &remote) {
+			continue // the relay does not know the peer either
 		}
-		return nil, fmt.Errorf("transport: connect to %s: %w", r.id.Short(), refusal(err))
+		if l, err = h.dialRelayed(ctx, relay, r); err == nil {
+			return l, nil
+		}
+		errs = append(errs, err)
 	}
-	_, member, err := h.judge(conn.ConnectionState().TLS)
+	if l := r.current(); l != nil { // the peer dialled us meanwhile
+		return l, nil
+	}
+	if h.ctx.Err() != nil {
+		return nil, ErrClosed
+	}
+	return nil, fmt.Errorf("transport: connect to %s: %w", r.id.Short(), errors.Join(errs...))
+}
+
+// dialDirect tries the peer's known addresses.
+func (h *Host) dialDirect(ctx context.Context, r *remote, wait time.Duration) (*link, error) {
+	addrs := h.book.of(r.id)
+	if len(addrs) == 0 {
+		return nil, ErrNoAddress
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	return h.dialMember(ctx, r, addrs)
+}
+
+// dialMember tries addresses, each a little after the one before, and keeps the first that answers as the peer.
+func (h *Host) dialMember(ctx context.Context, r *remote, addrs []string) (*link, error) {
+	conn, err := h.dialAny(ctx, addrs, r.id, alpnMember)
 	if err != nil {
-		_ = conn.CloseWithError(quic.ApplicationErrorCode(codeOfJudgement(err)), err.Error())
-		return nil, fmt.Errorf("transport: connect to %s: %w", r.id.Short(), err)
+		return nil, refusal(err)
 	}
-	return h.adopt(r, &link{conn: conn, peer: r, member: member, dialed: true})
+	return h.dialed(r, conn, false)
 }
 
 // dialAny races a peer's addresses. The losers are closed.
@@ -194,10 +263,10 @@ func (h *Host) dialAny(ctx context.Context, addrs []string, want PeerID, proto s
 }
 
 // acceptLoop takes connections in until the listener closes.
-func (h *Host) acceptLoop() {
+func (h *Host) acceptLoop(ln *quic.Listener, relayed bool) {
 	defer h.wg.Done()
 	for {
-		conn, err := h.ln.Accept(h.ctx)
+		conn, err := ln.Accept(h.ctx)
 		if err != nil {
 			return
 		}
@@ -207,13 +276,13 @@ func (h *Host) acceptLoop() {
 		}
 		go func() {
 			defer h.wg.Done()
-			h.incoming(conn)
+			h.incoming(conn, relayed)
 		}()
 	}
 }
 
 // incoming judges a new connection before anything that came on it is read.
-func (h *Host) incoming(conn *quic.Conn) {
+func (h *Host) incoming(conn *quic.Conn, relayed bool) {
 	state := conn.ConnectionState().TLS
 	if state.NegotiatedProtocol == alpnJoin {
 		h.serveJoin(conn)
@@ -228,9 +297,12 @@ func (h *Host) incoming(conn *quic.Conn) {
 		_ = conn.CloseWithError(quic.ApplicationErrorCode(codeOfJudgement(err)), err.Error())
 		return
 	}
-	h.book.learn(id, []string{conn.RemoteAddr().String()})
+	if !relayed {
+		h.book.learn(id, []string{conn.RemoteAddr().String()})
+	}
+	r := h.remote(id)
 	// adopt fails only when the host closes, and has closed the connection then.
-	_, _ = h.adopt(h.remote(id), &link{conn: conn, peer: h.remote(id), member: member})
+	_, _ = h.adopt(r, &link{conn: conn, peer: r, member: member, relayed: relayed})
 }
 
 func codeOfJudgement(err error) Code {
@@ -255,8 +327,8 @@ func refusal(err error) error {
 	return err
 }
 
-// adopt makes a judged connection the peer's, and serves it. Of two connections between the same peers, that dialled by the
-// smaller identity stays, or else the newer.
+// adopt makes a judged connection the peer's, and serves it. Of two connections between the same peers, a direct one stays
+// rather than a relayed one, then that dialled by the smaller identity, then the newer.
 func (h *Host) adopt(r *remote, l *link) (*link, error) {
 	if !h.enter() {
 		_ = l.conn.CloseWithError(quic.ApplicationErrorCode(CodeClosing), "host is closing")
@@ -268,7 +340,12 @@ func (h *Host) adopt(r *remote, l *link) (*link, error) {
 	if !first {
 		old := r.links[len(r.links)-1]
 		smaller := h.ID() < r.id
-		if old.dialed != l.dialed && old.dialed == smaller {
+		switch {
+		case old.relayed != l.relayed:
+			if l.relayed {
+				keep = old
+			}
+		case old.dialed != l.dialed && old.dialed == smaller:
 			keep = old
 		}
 	}
@@ -279,6 +356,10 @@ func (h *Host) adopt(r *remote, l *link) (*link, error) {
 	}
 	r.watch.heard(time.Now())
 	r.gone = false
+	if !l.relayed && r.up != nil {
+		r.upNow()
+		r.up = nil
+	}
 	var retire []*link
 	for _, o := range r.links {
 		if o != keep && o.dialed && !o.retiring.Swap(true) {
@@ -303,6 +384,12 @@ func (h *Host) adopt(r *remote, l *link) (*link, error) {
 		defer h.wg.Done()
 		h.serve(l)
 	}()
+	if l.dialed && !l.relayed && h.enter() {
+		go func() {
+			defer h.wg.Done()
+			h.observe(l)
+		}()
+	}
 	return keep, nil
 }
 
@@ -354,8 +441,11 @@ func (h *Host) serve(l *link) {
 	cause := refusal(context.Cause(l.conn.Context()))
 	r := l.peer
 	r.mu.Lock()
-	if i := slices.Index(r.links, l); i >= 0 {
+	if i := slices.Index(r.links, l); i >= 0 { // drop may have been faster
 		r.links = slices.Delete(r.links, i, i+1)
+	}
+	if errors.Is(cause, ErrRefused) {
+		r.refused, r.refusedAt = cause, time.Now()
 	}
 	last := len(r.links) == 0 && !r.gone
 	if last {

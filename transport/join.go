@@ -67,7 +67,14 @@ func (h *Host) serveJoin(conn *quic.Conn) {
 	if err != nil {
 		return
 	}
-	reply := h.admitStranger(conn, string(text))
+	reply := []byte{joinInvalid}
+	if certs := conn.ConnectionState().TLS.PeerCertificates; len(certs) == 1 {
+		if public, _, err := identifyCertificate(certs[0]); err == nil {
+			if reply = h.admitStranger(public, string(text)); reply[0] == joinNotHere {
+				reply = h.passOn(ctx, public, string(text))
+			}
+		}
+	}
 	_, _ = s.Write(reply)
 	_ = s.Close()
 	// The joiner closes the connection when it has read the answer.
@@ -77,8 +84,8 @@ func (h *Host) serveJoin(conn *quic.Conn) {
 	}
 }
 
-// admitStranger judges a token and makes the answer.
-func (h *Host) admitStranger(conn *quic.Conn, text string) []byte {
+// admitStranger judges the token that the holder of a key has shown, and makes the answer.
+func (h *Host) admitStranger(public ed25519.PublicKey, text string) []byte {
 	h.mu.Lock()
 	desk := h.issuer
 	h.mu.Unlock()
@@ -86,45 +93,29 @@ func (h *Host) admitStranger(conn *quic.Conn, text string) []byte {
 	if desk == nil || creds == nil {
 		return []byte{joinNotHere}
 	}
-	certs := conn.ConnectionState().TLS.PeerCertificates
-	if len(certs) != 1 {
-		return []byte{joinInvalid}
-	}
-	public, _, err := identifyCertificate(certs[0])
-	if err != nil {
-		return []byte{joinInvalid}
-	}
 	token, err := admit.ParseToken(text)
 	if err != nil {
 		return []byte{joinInvalid}
 	}
-	now := time.Now()
 	if creds.Trust.Evicted(public) {
 		return []byte{joinEvicted}
 	}
-	switch err := desk.issuer.Redeem(token, now); {
+	switch err := desk.issuer.Redeem(token, time.Now()); {
 	case errors.Is(err, admit.ErrTokenExpired):
 		return []byte{joinExpired}
 	case errors.Is(err, admit.ErrTokenSpent):
 		return []byte{joinSpent}
 	case err != nil:
-		h.log.Warn("join refused", "addr", conn.RemoteAddr().String(), "reason", err.Error())
+		h.log.Warn("join refused", "reason", err.Error())
 		return []byte{joinInvalid}
 	}
 	if desk.redeemed != nil {
 		desk.redeemed()
 	}
-	chain, err := desk.issuer.Issue(public, token.Role, now, 0)
-	if err != nil {
-		h.log.Error("join failed", "error", err.Error())
-		return []byte{joinInternal}
+	if id, err := PeerIDOf(public); err == nil {
+		h.log.Info("admitted", "peer", id.Short(), "role", token.Role.String())
 	}
-	id, _ := PeerIDOf(public)
-	h.log.Info("admitted", "peer", id.Short(), "role", token.Role.String(), "addr", conn.RemoteAddr().String())
-	out := append([]byte{joinOK}, creds.Founder...)
-	b := chain.Append(nil)
-	out = binary.BigEndian.AppendUint16(out, uint16(len(b)))
-	return append(out, b...)
+	return h.issue(desk.issuer, public, token.Role)
 }
 
 // Seed is a member that a join has found: where to begin gossip.

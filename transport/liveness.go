@@ -7,7 +7,7 @@ import (
 
 const (
 	// watchTick is how often peers with open streams are looked at, idleTick how often the others are.
-	watchTick = 100 * time.Millisecond
+	watchTick = 50 * time.Millisecond
 	idleTick  = time.Second
 	pingLen   = 8
 )
@@ -16,8 +16,44 @@ const (
 type liveness struct {
 	last    time.Time // when something was last heard, or when an answer first became owed
 	packets uint64    // QUIC's count of received packets then
-	owed    bool      // streams are open: the peer must show signs of life
+	owed    bool      // streams are open, or someone watches: the peer must show signs of life
 	stalled bool
+	// deadlines are the silences that watchers allow, by a number of their own.
+	deadlines map[int]time.Duration
+	next      int
+}
+
+// allowed is the silence that makes a peer stalled.
+func (w *liveness) allowed(most time.Duration) time.Duration {
+	for _, d := range w.deadlines {
+		most = min(most, d)
+	}
+	return most
+}
+
+// Watch makes the host look closely at a peer that an answer is awaited from: PeerStalled is reported when it is silent for
+// longer than within (and the path's own round-trip time), even if no stream is open, and PeerRecovered when it is heard again.
+// A frozen peer shows so, one that is merely far does not. The caller must call stop.
+func (h *Host) Watch(peer PeerID, within time.Duration) (stop func()) {
+	r := h.remote(peer)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	w := &r.watch
+	if w.deadlines == nil {
+		w.deadlines = map[int]time.Duration{}
+	}
+	w.next++
+	n := w.next
+	w.deadlines[n] = within
+	select {
+	case h.watchWake <- struct{}{}:
+	default:
+	}
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(w.deadlines, n)
+	}
 }
 
 // heard notes a sign of life.
@@ -32,6 +68,8 @@ func (h *Host) watchLoop() {
 		select {
 		case <-h.ctx.Done():
 			return
+		case <-h.watchWake:
+			tick.Reset(0)
 		case now := <-tick.C:
 			next := idleTick
 			for _, r := range h.remotes() {
@@ -44,7 +82,7 @@ func (h *Host) watchLoop() {
 	}
 }
 
-// watchPeer reports whether the peer has streams open, and so needs a close look.
+// watchPeer reports whether the peer owes signs of life, and so needs a close look.
 func (h *Host) watchPeer(r *remote, now time.Time) bool {
 	r.mu.Lock()
 	var l *link
@@ -54,6 +92,7 @@ func (h *Host) watchPeer(r *remote, now time.Time) bool {
 		busy = busy || o.active.Load() > 0
 	}
 	w := &r.watch
+	busy = busy || len(w.deadlines) > 0
 	if l == nil {
 		w.owed, w.stalled = false, false
 		r.mu.Unlock()
@@ -77,7 +116,7 @@ func (h *Host) watchPeer(r *remote, now time.Time) bool {
 	}
 	w.owed = busy
 	silence := now.Sub(w.last)
-	allowed := h.cfg.StallAfter + 2*r.path.state(now).RTT
+	allowed := w.allowed(h.cfg.StallAfter) + 2*r.path.state(now).RTT
 	if busy && !w.stalled && silence > allowed {
 		w.stalled = true
 		event = &PeerEvent{Kind: PeerStalled, Peer: r.id, Silence: silence}

@@ -13,6 +13,8 @@ import (
 type PathState struct {
 	Peer      PeerID
 	Connected bool
+	// Relayed says that packets go through a relay.
+	Relayed bool
 	// Address is where the peer is reached; "" when not connected.
 	Address string
 	// RTT is QUIC's smoothed round-trip time, queueing included; MinRTT the least of the last ten seconds; Jitter the mean
@@ -214,7 +216,7 @@ func (r *remote) pathState(now time.Time) PathState {
 	s := r.path.state(now)
 	s.Peer = r.id
 	if l != nil {
-		s.Connected, s.Address = true, l.conn.RemoteAddr().String()
+		s.Connected, s.Relayed, s.Address = true, l.relayed, l.conn.RemoteAddr().String()
 	}
 	return s
 }

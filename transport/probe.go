@@ -13,7 +13,8 @@ const ProbeBudget = 2 << 20
 const (
 	probeSmall = 1 << 10
 	probeFirst = 64 << 10
-	// probeEnough is how long the timed half of a probe must last to be believed.
+	// probeEnough is the least time, beside one and a half round trips, that the timed half of a probe must last to be
+	// believed: a shorter one times slow start.
 	probeEnough = 5 * time.Millisecond
 	// maxProbeBody bounds what a peer may make this host read.
 	maxProbeBody = 4 << 20
@@ -47,7 +48,9 @@ func (h *Host) probe(ctx context.Context, id PeerID) (PathState, error) {
 	if _, err := h.probeOnce(ctx, id, probeSmall); err != nil {
 		return PathState{}, err
 	}
-	r.path.pingRTT(time.Since(t0), time.Now())
+	rtt := time.Since(t0)
+	r.path.pingRTT(rtt, time.Now())
+	enough := max(probeEnough, rtt*3/2)
 	for size, spent := probeFirst, 0; spent+size <= ProbeBudget; size *= 2 {
 		rc, err := h.probeOnce(ctx, id, size)
 		if err != nil {
@@ -57,7 +60,7 @@ func (h *Host) probe(ctx context.Context, id PeerID) (PathState, error) {
 		if rc.tailBytes < minTail || rc.tail <= 0 {
 			continue
 		}
-		if last := rc.tail >= probeEnough || spent+2*size > ProbeBudget; last {
+		if last := rc.tail >= enough || spent+2*size > ProbeBudget; last {
 			r.path.sample(float64(rc.tailBytes)/rc.tail.Seconds(), false, time.Now())
 			break
 		}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/quic-go/quic-go"
+	"golang.org/x/time/rate"
 
 	"github.com/cleave-mesh/cleave/transport/admit"
 )
@@ -42,17 +43,26 @@ type Host struct {
 	ctx      context.Context
 	cancel   context.CancelFunc
 
-	book     addressBook
-	handlers handlerTable
-	events   *eventQueue
-	wg       sync.WaitGroup
-	packets  atomic.Pointer[PacketHandler]
-	cert     atomic.Pointer[certificate]
+	book       addressBook
+	handlers   handlerTable
+	events     *eventQueue
+	tunnel     *tunnel
+	inner      *quic.Transport
+	innerLn    *quic.Listener
+	relayLimit *rate.Limiter
+	relayWake  chan struct{}
+	watchWake  chan struct{}
+	ids        sync.Map // admit.Key to PeerID, for members only
+	wg         sync.WaitGroup
+	packets    atomic.Pointer[PacketHandler]
+	cert       atomic.Pointer[certificate]
 
-	mu     sync.Mutex
-	peers  map[PeerID]*remote
-	issuer *joinDesk
-	closed bool
+	mu       sync.Mutex
+	peers    map[PeerID]*remote
+	issuer   *joinDesk
+	relays   []PeerID
+	external string
+	closed   bool
 }
 
 func listen(ctx context.Context, cfg Config) (*Host, error) {
@@ -101,6 +111,7 @@ func listen(ctx context.Context, cfg Config) (*Host, error) {
 	h := &Host{
 		identity: cfg.Identity, cfg: cfg, log: cfg.Logger, socket: socket,
 		events: newEventQueue(), peers: map[PeerID]*remote{},
+		relayLimit: newRelayLimit(cfg.RelayRate), relayWake: make(chan struct{}, 1), watchWake: make(chan struct{}, 1),
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	if err := h.setCredentials(cfg.Credentials); err != nil {
@@ -114,8 +125,13 @@ func listen(ctx context.Context, cfg Config) (*Host, error) {
 		return nil, fmt.Errorf("transport: %w", err)
 	}
 	h.Handle(KindProbe, serveProbe)
-	h.wg.Add(3)
-	go h.acceptLoop()
+	h.Handle(KindMeet, h.serveMeet)
+	h.Handle(KindAdmit, h.serveAdmit)
+	h.wg.Add(6)
+	go h.renewLoop()
+	go h.acceptLoop(h.ln, false)
+	go h.acceptLoop(h.innerLn, true)
+	go h.keepRelays()
 	go h.watchLoop()
 	go func() { defer h.wg.Done(); h.events.run(h.ctx) }()
 	return h, nil
@@ -145,7 +161,12 @@ func (h *Host) startQUIC() error {
 		VerifySourceAddress: newSourceCheck(),
 	}
 	var err error
-	h.ln, err = h.tr.Listen(h.serverTLS(), h.quicConf)
+	if h.ln, err = h.tr.Listen(h.serverTLS(alpnMember, alpnJoin), h.quicConf); err != nil {
+		return err
+	}
+	h.tunnel = newTunnel(h)
+	h.inner = &quic.Transport{Conn: h.tunnel}
+	h.innerLn, err = h.inner.Listen(h.serverTLS(alpnMember), h.relayConfig())
 	return err
 }
 
@@ -236,6 +257,9 @@ func (h *Host) close() error {
 	for _, r := range h.remotes() {
 		r.closeAll(CodeClosing, "host is closing")
 	}
+	_ = h.innerLn.Close()
+	_ = h.inner.Close()
+	_ = h.tunnel.Close()
 	_ = h.ln.Close()
 	err := h.tr.Close()
 	if serr := h.socket.Close(); err == nil {

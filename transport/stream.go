@@ -7,7 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/quic-go/quic-go"
@@ -19,6 +22,9 @@ const (
 	// headerTimeout is how long a peer may take from opening a stream to its complete header.
 	headerTimeout = 10 * time.Second
 )
+
+// writers are the buffers of Send between uses.
+var writers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, sendBuffer) }}
 
 // rfc9218 is the urgency on the wire of QUIC's scheduler.
 func (u Urgency) rfc9218(remaining time.Duration) int8 {
@@ -37,25 +43,28 @@ func (u Urgency) rfc9218(remaining time.Duration) int8 {
 
 // begin opens a stream and binds it to ctx. done must be called when the stream is finished with.
 func (h *Host) begin(ctx context.Context, to PeerID, p preamble) (l *link, s *quic.Stream, done func(), err error) {
-	for attempt := 0; ; attempt++ {
+	for attempt := 1; ; attempt++ {
 		if l, err = h.connect(ctx, to); err != nil {
 			return nil, nil, nil, err
 		}
 		if s, err = l.conn.OpenStreamSync(ctx); err == nil {
 			break
 		}
-		// The connection may have ended just before: dial once more.
-		if ctx.Err() != nil || attempt == 1 || l.conn.Context().Err() == nil {
-			return nil, nil, nil, h.explain(ctx, to, err)
-		}
-		var app *quic.ApplicationError
-		if errors.As(err, &app) && app.Remote && Code(app.ErrorCode) != CodeClosing && Code(app.ErrorCode) != CodeDuplicate {
+		if ctx.Err() != nil || attempt == maxAttempts || !passing(err) {
 			return nil, nil, nil, h.explain(ctx, to, err)
 		}
 		l.peer.drop(l)
+		if err := pause(ctx, attempt); err != nil {
+			return nil, nil, nil, h.explain(ctx, to, err)
+		}
 	}
 	s.SetPriority(p.urgency.rfc9218(p.remaining), true)
-	l.active.Add(1)
+	if l.active.Add(1) == 1 { // look closely from now on
+		select {
+		case h.watchWake <- struct{}{}:
+		default:
+		}
+	}
 	stop := context.AfterFunc(ctx, func() {
 		s.CancelWrite(quic.StreamErrorCode(CodeCanceled))
 		s.CancelRead(quic.StreamErrorCode(CodeCanceled))
@@ -63,14 +72,48 @@ func (h *Host) begin(ctx context.Context, to PeerID, p preamble) (l *link, s *qu
 	return l, s, func() { stop(); l.active.Add(-1) }, nil
 }
 
+const (
+	// maxAttempts is how often a stream is begun when connections end under it before anything was done.
+	maxAttempts = 4
+	// firstPause is the mean wait before the second attempt; it doubles.
+	firstPause = 30 * time.Millisecond
+)
+
+// passing tells whether an error says nothing of the next attempt: the peer was too busy to accept, closed the connection in
+// favour of another one, restarted, or had not been heard for long.
+func passing(err error) bool {
+	var transport *quic.TransportError
+	if errors.As(err, &transport) {
+		return transport.Remote && transport.ErrorCode == quic.ConnectionRefused
+	}
+	var app *quic.ApplicationError
+	if errors.As(err, &app) {
+		return Code(app.ErrorCode) == CodeDuplicate || Code(app.ErrorCode) == CodeClosing
+	}
+	var reset *quic.StatelessResetError
+	var idle *quic.IdleTimeoutError
+	return errors.As(err, &reset) || errors.As(err, &idle)
+}
+
+// pause waits before the next attempt, so that many peers which were refused at once do not come back at once.
+func pause(ctx context.Context, attempt int) error {
+	mean := firstPause << (attempt - 1)
+	t := time.NewTimer(mean/2 + rand.N(mean))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // drop takes a connection that is known to have ended out of use.
 func (r *remote) drop(l *link) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for i, o := range r.links {
-		if o == l && len(r.links) > 1 {
-			r.links[0], r.links[i] = r.links[i], r.links[0]
-		}
+	if i := slices.Index(r.links, l); i >= 0 && l.conn.Context().Err() != nil {
+		r.links = slices.Delete(r.links, i, i+1)
 	}
 }
 
@@ -119,7 +162,12 @@ func (h *Host) send(ctx context.Context, to PeerID, hd Header, body func(io.Writ
 			h.events.put(PeerEvent{Kind: PeerChanged, Peer: to})
 		}
 	}()
-	w := bufio.NewWriterSize(meter, sendBuffer)
+	w := writers.Get().(*bufio.Writer)
+	w.Reset(meter)
+	defer func() {
+		w.Reset(nil)
+		writers.Put(w)
+	}()
 	// bufio keeps the first error of its writer, so that Flush reports it.
 	_, _ = w.Write(hd.append(p.append(nil)))
 	if err := body(w); err != nil {
@@ -170,6 +218,20 @@ func (h *Host) call(ctx context.Context, to PeerID, kind Kind, request []byte) (
 	if len(request) > MaxMessage {
 		return nil, fmt.Errorf("transport: call: request of %d bytes, limit %d: %w", len(request), MaxMessage, ErrTooLarge)
 	}
+	for attempt := 1; ; attempt++ {
+		answer, err := h.callOnce(ctx, to, kind, request)
+		// A refused connection has carried nothing: the request can be made again.
+		var refused *quic.TransportError
+		if err == nil || attempt == maxAttempts || !errors.As(err, &refused) || !passing(err) {
+			return answer, err
+		}
+		if perr := pause(ctx, attempt); perr != nil {
+			return nil, err
+		}
+	}
+}
+
+func (h *Host) callOnce(ctx context.Context, to PeerID, kind Kind, request []byte) ([]byte, error) {
 	s, err := h.open(ctx, to, kind, urgencyCtl)
 	if err != nil {
 		return nil, err

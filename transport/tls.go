@@ -108,8 +108,8 @@ func (h *Host) baseTLS(protos ...string) *tls.Config {
 	}
 }
 
-func (h *Host) serverTLS() *tls.Config {
-	conf := h.baseTLS(alpnMember, alpnJoin)
+func (h *Host) serverTLS(protos ...string) *tls.Config {
+	conf := h.baseTLS(protos...)
 	conf.VerifyPeerCertificate = func(raw [][]byte, _ [][]*x509.Certificate) error {
 		_, _, err := identify(raw)
 		return err

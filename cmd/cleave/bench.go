@@ -50,6 +50,8 @@ func newBench() *cobra.Command {
 	var asJSON, groups bool
 	var duration time.Duration
 	var shapes []string
+	var against string
+	var counts []int
 	cmd := &cobra.Command{
 		Use:   "bench FILE.onnx",
 		Short: "Time a model on this machine with inputs that are made up",
@@ -58,6 +60,17 @@ func newBench() *cobra.Command {
 			bound, err := parseShapes(shapes)
 			if err != nil {
 				return err
+			}
+			if against != "" {
+				r, err := compareEngines(cmd.Context(), args[0], against, counts, duration, bound, &flags, newProgress(cmd.ErrOrStderr()))
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return writeJSON(cmd.OutOrStdout(), r)
+				}
+				printComparison(cmd.OutOrStdout(), r)
+				return nil
 			}
 			r, err := benchModel(cmd.Context(), args[0], bound, duration, groups, &flags)
 			if err != nil {
@@ -75,6 +88,8 @@ func newBench() *cobra.Command {
 	cmd.Flags().BoolVar(&groups, "groups", false, "also time each group of ops")
 	cmd.Flags().DurationVar(&duration, "time", time.Second, "how long to measure")
 	cmd.Flags().StringArrayVar(&shapes, "shape", nil, "size of an input as NAME=1x3x224x224, for models that leave it open; repeat for each")
+	cmd.Flags().StringVar(&against, "against", "", "compare with another engine, run by run in turn; FILE may be a folder of models")
+	cmd.Flags().IntSliceVar(&counts, "thread-counts", []int{1, 2}, "thread counts to compare at")
 	return cmd
 }
 

@@ -23,7 +23,7 @@ import (
 type calibrateFlags struct {
 	engineFlags
 	inputs, pixels, task, out string
-	codecs                    []string
+	codecs, shapes            []string
 	samples, cuts             int
 	values                    bool
 	json                      bool
@@ -44,6 +44,7 @@ DIR holds pictures (.png, .jpg), which --pixels turns into the model's input, or
 	f.add(cmd)
 	cmd.Flags().StringVar(&f.inputs, "inputs", "", "folder of pictures, or of folders with input_K.pb files")
 	cmd.Flags().StringVar(&f.pixels, "pixels", "", "how a pixel becomes an input, as scale=127.5,offset=-1,order=bgr")
+	cmd.Flags().StringArrayVar(&f.shapes, "shape", nil, "size of the input as NAME=1x3x224x224, for models that leave it open")
 	cmd.Flags().StringVar(&f.task, "task", "auto", "how answers are compared: auto, top1, mask, text, blazeface, ultraface, yunet, yolox or none")
 	cmd.Flags().StringVar(&f.out, "out", "", "file to write; default beside the model")
 	cmd.Flags().StringArrayVar(&f.codecs, "codec", nil, "a codec to try, as in a plan; repeat; default a ladder from exact to coarse")
@@ -132,11 +133,19 @@ func readSamples(g *split.Graph, f *calibrateFlags) ([][]tensor.Value, error) {
 		if len(g.Inputs) != 1 {
 			return nil, fmt.Errorf("%s holds pictures, but the model has %d inputs", f.inputs, len(g.Inputs))
 		}
+		bound, err := parseShapes(f.shapes)
+		if err != nil {
+			return nil, err
+		}
 		shape := g.Values[g.Inputs[0]].Shape.Clone()
+		if s, ok := bound[g.Values[g.Inputs[0]].Name]; ok {
+			shape = s
+		}
 		if len(shape) > 0 && shape[0] == tensor.Unknown {
 			shape[0] = 1
 		}
-		for i := range f.samples {
+		// The whole pictures come last, so that they are among the judging samples.
+		for i := f.samples - 1; i >= 0; i-- {
 			t, err := calibrate.Sample(pictures, i, shape, pixels)
 			if err != nil {
 				return nil, err

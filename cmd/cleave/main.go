@@ -19,6 +19,7 @@ func commands() []*cobra.Command {
 		newPlanCommand(),
 		newNode(),
 		newToken(),
+		newEvict(),
 		newLs(),
 		newModels(),
 		newPs(),
@@ -30,6 +31,7 @@ func commands() []*cobra.Command {
 		newBench(),
 		newSuite(),
 		newSim(),
+		newLab(),
 		newPlanCommand(),
 		newCalibrate(),
 	}

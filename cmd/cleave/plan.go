@@ -24,15 +24,16 @@ type planFlags struct {
 	lossless  bool
 	free      bool
 	budget    time.Duration
-	json      bool
+	api       apiFlags
 }
 
 func newPlanCommand() *cobra.Command {
 	var f planFlags
 	cmd := &cobra.Command{
 		Use: "plan [MODEL|FILE.onnx]",
-		Long: "Say where each part of a model should run, and prove it. FILE.onnx is measured on this machine, which has speed 1 in the\n" +
-			"topology; a .json profile was measured before. Without a model, the topology's own workload is planned.",
+		Long: "Say where each part of a model should run, and prove it. MODEL is one of the mesh behind --api, planned from what its nodes\n" +
+			"measured. FILE.onnx is measured on this machine, which has speed 1 in the topology; a .json profile was measured before.\n" +
+			"Without a model, the topology's own workload is planned.",
 		Short: "Say where each part of a model should run, and prove it",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -48,6 +49,9 @@ func newPlanCommand() *cobra.Command {
 			if len(args) > 0 {
 				model = args[0]
 			}
+			if ofMesh(model, f) {
+				return planMesh(ctx, cmd.OutOrStdout(), cmd.ErrOrStderr(), model, f)
+			}
 			return planModel(ctx, cmd.OutOrStdout(), cmd.ErrOrStderr(), model, f)
 		},
 	}
@@ -61,7 +65,7 @@ func newPlanCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&f.lossless, "lossless", false, "only codecs that lose nothing")
 	cmd.Flags().BoolVar(&f.free, "non-contiguous", false, "with --workload --objective throughput: any assignment, not only chains of convex sets")
 	cmd.Flags().DurationVar(&f.budget, "budget", 5*time.Minute, "most time to plan; the best plan so far is printed with its bound")
-	cmd.Flags().BoolVar(&f.json, "json", false, "print one JSON document")
+	f.api.register(cmd)
 	return cmd
 }
 
@@ -109,7 +113,7 @@ func planWorkload(ctx context.Context, out io.Writer, f planFlags) error {
 	for k := range w.Ops {
 		r.Assignment[w.Ops[k].ID] = int(a.Place[k])
 	}
-	if f.json {
+	if f.api.json {
 		return writeJSON(out, r)
 	}
 	fmt.Fprintf(out, "%s, %s\nobjective %.10g  bound %.10g  gap %.2f %%  optimal %v  %.3f s\n%s (%s, %d states)\n",

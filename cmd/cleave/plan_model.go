@@ -56,7 +56,7 @@ func planModel(ctx context.Context, out, progress io.Writer, arg string, f planF
 		}
 		fmt.Fprintln(progress, "wrote", f.svg)
 	}
-	if f.json {
+	if f.api.json {
 		return writeJSON(out, reportPlan(p, plan, others))
 	}
 	fmt.Fprintf(out, "%s over %s\n\n%s\n%s", prof.Model, t.Name, planner.Render(p, plan, nil), planner.Explain(p, plan, others))
@@ -114,7 +114,7 @@ func measureModel(ctx context.Context, progress io.Writer, path, image string) (
 		return nil, err
 	}
 	q := placement.Question{
-		Model: strings.TrimSuffix(filepath.Base(path), ".onnx"), Graph: g, Paths: [][]planner.Path{{{}}}, Objective: planner.Latency,
+		Model: strings.TrimSuffix(filepath.Base(path), ".onnx"), Graph: g, Paths: [][]planner.Path{{{}}}, Objective: planner.Latency, InputsStay: true, // marks raw data
 		Machines: []placement.Machine{{Name: "here", Speed: 1}},
 		Codings: func(v split.ValueID) []planner.Coding {
 			var out []planner.Coding
@@ -129,14 +129,14 @@ func measureModel(ctx context.Context, progress io.Writer, path, image string) (
 	}
 	for _, t := range timings {
 		q.Machines[0].Profiles = append(q.Machines[0].Profiles, placement.Profile{
-			Backend: t.Backend, Version: t.Version, Groups: t.Groups, Total: t.Total, Overhead: t.Overhead,
+			Backend: t.Backend, Version: t.Version, Groups: t.Groups, Total: t.Total, Border: t.Border,
 		})
 	}
 	p, _, err := q.Problem()
 	if err != nil {
 		return nil, err
 	}
-	return sim.ProfileOf(p, 0)
+	return sim.ProfileOf(p)
 }
 
 // smallestShapes binds every size that the model leaves open to 1.

@@ -29,7 +29,7 @@ func TestSimOfTheDemoWorksAlone(t *testing.T) {
 			t.Errorf("row is %+v", row)
 		}
 	}
-	for _, name := range []string{"report.json", "rows.csv", "requests.csv", "trace.json"} {
+	for _, name := range []string{"report.json", "rows.csv", "requests.csv", "latency.svg", "trace.json"} {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() == 0 {
 			t.Errorf("%s: %v", name, err)
 		}

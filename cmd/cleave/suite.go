@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -21,6 +23,7 @@ type suiteReport struct {
 func newSuite() *cobra.Command {
 	var flags engineFlags
 	var asJSON bool
+	var page string
 	cmd := &cobra.Command{
 		Use:   "suite DIR",
 		Short: "Run ONNX backend test cases: folders with model.onnx and test_data_set_*",
@@ -56,6 +59,11 @@ func newSuite() *cobra.Command {
 			}
 			progress.clear()
 			r.Ops = suite.Summarize(r.Cases)
+			if page != "" {
+				if err := writePage(page, r.Cases); err != nil {
+					return err
+				}
+			}
 			if asJSON {
 				err = writeJSON(cmd.OutOrStdout(), &r)
 			} else {
@@ -69,7 +77,16 @@ func newSuite() *cobra.Command {
 	}
 	flags.add(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON document")
+	cmd.Flags().StringVar(&page, "page", "", "also write the page of operators to this Markdown file")
 	return cmd
+}
+
+func writePage(path string, results []suite.Result) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(suite.WritePage(f, results), f.Close())
 }
 
 func printSuite(w io.Writer, r *suiteReport) {

@@ -8,8 +8,10 @@ import (
 	"github.com/cleave-mesh/cleave/internal/tensor"
 )
 
-// boxTask is detection. Boxes are compared after suppression: a box agrees when the other side has one of its class at an
-// IoU of at least 0.9, each box used once. Answers are the boxes of whichever side has more.
+// boxTask is detection, compared after suppression. A box agrees when the other side has one of its class at an IoU of at
+// least 0.9, each box used once. Only boxes that score above the task's threshold must find one, but they may find one
+// that scores a little less, down to weakShare of the threshold: whether a doubtful box is just above or just below is
+// not held against a codec. Answers are the boxes that had to find one, a pair counted once.
 type boxTask struct {
 	name   string
 	fits   func([]tensor.Shape) bool
@@ -20,11 +22,15 @@ type boxTask struct {
 type box struct {
 	class          int
 	score          float64
+	strong         bool // scores at least the task's threshold
 	x0, y0, x1, y1 float64
 }
 
 func (t boxTask) Name() string               { return t.name }
 func (t boxTask) Fits(s []tensor.Shape) bool { return t.fits(s) }
+
+// weakShare is the part of the threshold down to which boxes may be found.
+const weakShare = 0.7
 
 func (t boxTask) Agree(want, got []*tensor.Tensor) (same, all int) {
 	a, b := suppress(t.detect(want)), suppress(t.detect(got))
@@ -32,16 +38,24 @@ func (t boxTask) Agree(want, got []*tensor.Tensor) (same, all int) {
 	for _, x := range a {
 		best, most := -1, sameIoU
 		for i, y := range b {
-			if v := iou(x, y); !used[i] && x.class == y.class && v >= most {
+			if v := iou(x, y); !used[i] && x.class == y.class && v >= most && (x.strong || y.strong) {
 				best, most = i, v
 			}
 		}
 		if best >= 0 {
 			used[best] = true
 			same++
+			all++
+		} else if x.strong {
+			all++
 		}
 	}
-	return same, max(len(a), len(b))
+	for i, y := range b {
+		if y.strong && !used[i] {
+			all++
+		}
+	}
+	return same, all
 }
 
 func iou(a, b box) float64 {
@@ -54,12 +68,15 @@ func iou(a, b box) float64 {
 	return w * h / (area(a) + area(b) - w*h)
 }
 
-// suppress keeps the best of boxes of one class that overlap by more than overlapIoU (greedy non-maximum suppression).
+// suppress drops boxes without an area and keeps the best of those of one class that overlap by more than overlapIoU (greedy non-maximum suppression).
 func suppress(all []box) []box {
 	const overlapIoU = 0.4
 	slices.SortStableFunc(all, func(a, b box) int { return cmp.Compare(b.score, a.score) })
 	var kept []box
 	for _, x := range all {
+		if !(x.x1 > x.x0 && x.y1 > x.y0) {
+			continue
+		}
 		if !slices.ContainsFunc(kept, func(k box) bool { return k.class == x.class && iou(k, x) > overlapIoU }) {
 			kept = append(kept, x)
 		}
@@ -70,8 +87,8 @@ func suppress(all []box) []box {
 func sigmoid(x float32) float64 { return 1 / (1 + math.Exp(-float64(x))) }
 
 // centred is a box from centre and size.
-func centred(class int, score, x, y, w, h float64) box {
-	return box{class, score, x - w/2, y - h/2, x + w/2, y + h/2}
+func centred(class int, score float64, strong bool, x, y, w, h float64) box {
+	return box{class, score, strong, x - w/2, y - h/2, x + w/2, y + h/2}
 }
 
 // count is the size of dimension i of outputs shaped [1, n, k], or -1.
@@ -94,11 +111,11 @@ func blazeFace(out []*tensor.Tensor) []box {
 	for k, grid := range []struct{ side, anchors int }{{16, 2}, {8, 6}} {
 		scores, boxes := floats(out[k]), floats(out[2+k])
 		for i, s := range scores {
-			if p := sigmoid(s); p >= least {
+			if p := sigmoid(s); p >= weakShare*least {
 				cell := i / grid.anchors
 				size := 128 / float64(grid.side)
 				b := boxes[16*i:]
-				all = append(all, centred(0, p, float64(b[0])+(float64(cell%grid.side)+0.5)*size,
+				all = append(all, centred(0, p, p >= least, float64(b[0])+(float64(cell%grid.side)+0.5)*size,
 					float64(b[1])+(float64(cell/grid.side)+0.5)*size, float64(b[2]), float64(b[3])))
 			}
 		}
@@ -116,9 +133,9 @@ func ultraFace(out []*tensor.Tensor) []box {
 	scores, boxes := floats(out[0]), floats(out[1])
 	var all []box
 	for i := 0; 2*i < len(scores); i++ {
-		if p := float64(scores[2*i+1]); p >= least {
+		if p := float64(scores[2*i+1]); p >= weakShare*least {
 			b := boxes[4*i:]
-			all = append(all, box{0, p, float64(b[0]), float64(b[1]), float64(b[2]), float64(b[3])})
+			all = append(all, box{0, p, p >= least, float64(b[0]), float64(b[1]), float64(b[2]), float64(b[3])})
 		}
 	}
 	return all
@@ -147,9 +164,9 @@ func yuNet(out []*tensor.Tensor) []box {
 		side := int(math.Sqrt(float64(len(class))))
 		for i := range class {
 			p := math.Sqrt(min(max(float64(class[i]), 0), 1) * min(max(float64(object[i]), 0), 1))
-			if p >= least {
+			if p >= weakShare*least {
 				b := boxes[4*i:]
-				all = append(all, centred(0, p, (float64(i%side)+float64(b[0]))*stride, (float64(i/side)+float64(b[1]))*stride,
+				all = append(all, centred(0, p, p >= least, (float64(i%side)+float64(b[0]))*stride, (float64(i/side)+float64(b[1]))*stride,
 					math.Exp(float64(b[2]))*stride, math.Exp(float64(b[3]))*stride))
 			}
 		}
@@ -185,9 +202,9 @@ func yolox(out []*tensor.Tensor) []box {
 			row++
 			c := argmax(b[5:85])
 			p := float64(b[4]) * float64(b[5+c])
-			if p >= least {
+			if p >= weakShare*least {
 				s := float64(stride)
-				all = append(all, centred(c, p, (float64(i%cells)+float64(b[0]))*s, (float64(i/cells)+float64(b[1]))*s,
+				all = append(all, centred(c, p, p >= least, (float64(i%cells)+float64(b[0]))*s, (float64(i/cells)+float64(b[1]))*s,
 					math.Exp(float64(b[2]))*s, math.Exp(float64(b[3]))*s))
 			}
 		}

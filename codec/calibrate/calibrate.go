@@ -36,7 +36,8 @@ func DefaultLadder() []codec.Spec {
 	var list []codec.Spec
 	for _, text := range []string{
 		"lossless", "float16", "int8", "int8:axis=1", "int8:entropy=rans", "int4:axis=1,entropy=rans",
-		"uniform:rel=0.1", "uniform:rel=0.2", "uniform:rel=0.35", "uniform:rel=0.5", "uniform:rel=0.7", "uniform:rel=1", "uniform:rel=1.4",
+		"uniform:rel=0.1", "uniform:rel=0.15", "uniform:rel=0.2", "uniform:rel=0.27", "uniform:rel=0.35", "uniform:rel=0.42", "uniform:rel=0.5",
+		"uniform:rel=0.6", "uniform:rel=0.7", "uniform:rel=0.85", "uniform:rel=1", "uniform:rel=1.2", "uniform:rel=1.4",
 	} {
 		s, err := codec.Parse(text)
 		if err != nil {
@@ -284,6 +285,17 @@ func (r *runner) own(record *Value, id split.ValueID) error {
 	return nil
 }
 
+// share scales the step of a value that crosses a cut among others. Relative errors of values count alike for the answer,
+// their bits by size: the fewest bits for a sum of squared relative errors go to steps in proportion to the square root of
+// the size. It is 1 for the largest value.
+func (r *runner) share(ids []split.ValueID, id split.ValueID) float64 {
+	largest := 1
+	for _, other := range ids {
+		largest = max(largest, r.boundary[0][other].Len())
+	}
+	return math.Sqrt(float64(max(r.boundary[0][id].Len(), 1)) / float64(largest))
+}
+
 // fit turns a rung of the ladder into the specs of the values, with tables where the codec has them.
 func (r *runner) fit(ids []split.ValueID, s codec.Spec) ([]codec.Spec, *codec.Coder, error) {
 	specs := make([]codec.Spec, len(ids))
@@ -299,7 +311,7 @@ func (r *runner) fit(ids []split.ValueID, s codec.Spec) ([]codec.Spec, *codec.Co
 			for k := range r.fitted {
 				seen = append(seen, r.boundary[k][id])
 			}
-			t, err := codec.Fit(seen, rel)
+			t, err := codec.Fit(seen, rel*r.share(ids, id))
 			if err != nil {
 				continue // a value that is always zero or not finite goes without a table
 			}

@@ -22,9 +22,14 @@ type Task interface {
 // Tasks lists the tasks; the first that fits is taken when none is named.
 func Tasks() []Task {
 	return []Task{
-		boxTask{"blazeface", fitsBlazeFace, blazeFace}, boxTask{"ultraface", fitsUltraFace, ultraFace},
-		boxTask{"yunet", fitsYuNet, yuNet}, boxTask{"yolox", fitsYOLOX, yolox},
-		top1Task{}, textTask{}, maskTask{}, noTask{},
+		boxTask{"blazeface", fitsBlazeFace, blazeFace},
+		boxTask{"ultraface", fitsUltraFace, ultraFace},
+		boxTask{"yunet", fitsYuNet, yuNet},
+		boxTask{"yolox", fitsYOLOX, yolox},
+		top1Task{},
+		textTask{},
+		maskTask{},
+		noTask{},
 	}
 }
 

@@ -119,7 +119,7 @@ func (d *director) setLink(ctx context.Context, l topology.Link, to client.Link)
 	back := to
 	back.From, back.To = to.To, to.From
 	for _, one := range []client.Link{to, back} {
-		if err := d.mesh.clients[one.From].SetLink(ctx, one); err != nil {
+		if err := d.mesh.Clients[one.From].SetLink(ctx, one); err != nil {
 			return fmt.Errorf("change link %s at %s: %w", l.Name, one.From, err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cleave-mesh/cleave/internal/tensor"
 	"github.com/cleave-mesh/cleave/internal/topology"
+	"github.com/cleave-mesh/cleave/sim/lab"
 	"github.com/cleave-mesh/cleave/sim/scenarios"
 )
 
@@ -31,7 +32,7 @@ const defaultRuns = 15
 type director struct {
 	opts   Options
 	topo   *topology.Topology
-	mesh   *mesh
+	mesh   *lab.Mesh
 	began  time.Time
 	input  *tensor.Tensor
 	oracle *oracle
@@ -59,15 +60,17 @@ func Run(ctx context.Context, opts Options) (report *Report, err error) {
 	if d.oracle, err = newOracle(ctx, d.input); err != nil {
 		return nil, err
 	}
-	if d.mesh, err = startMesh(ctx, d); err != nil {
+	if d.mesh, err = lab.Start(ctx, lab.Options{
+		Exe: opts.Exe, Topology: d.topo, File: scenarios.Demo, Name: "demo", Say: d.say,
+	}); err != nil {
 		return nil, err
 	}
-	defer d.mesh.close()
+	defer d.mesh.Close()
 
 	report = &Report{Picture: opts.Picture}
-	for _, act := range []func(context.Context, *Report) error{d.discover, d.push, d.measure, d.degrade, d.fail} {
+	for _, act := range []func(context.Context, *Report) error{d.discover, d.push, d.measure, d.simulate, d.degrade, d.fail} {
 		if err := act(ctx, report); err != nil {
-			if dead := d.mesh.firstFailure(); dead != nil && ctx.Err() == nil {
+			if dead := d.mesh.FirstFailure(); dead != nil && ctx.Err() == nil {
 				err = fmt.Errorf("%w (%w)", err, dead)
 			}
 			return nil, err

@@ -30,8 +30,8 @@ func (d *director) fail(ctx context.Context, r *Report) error {
 	}
 	act.UsualMS = median(usual)
 
-	p := d.mesh.process(victim)
-	act.PID = p.cmd.Process.Pid
+	p := d.mesh.Process(victim)
+	act.PID = p.PID()
 	at, err := middleOf(plan, victim)
 	if err != nil {
 		return err
@@ -40,7 +40,7 @@ func (d *director) fail(ctx context.Context, r *Report) error {
 	killed := make(chan time.Duration, 1)
 	sent := time.Now()
 	timer := time.AfterFunc(at, func() {
-		p.kill()
+		p.Kill()
 		killed <- time.Since(sent)
 	})
 	defer timer.Stop()

@@ -145,7 +145,7 @@ func verdict(rows []Row) string {
 // plan asks the entry node for an installed plan of the demo's model.
 func (d *director) plan(ctx context.Context, r client.PlanRequest) (client.Plan, error) {
 	r.Model, r.Install = modelName, true
-	return d.mesh.device().Plan(ctx, r)
+	return d.mesh.Device().Plan(ctx, r)
 }
 
 // infer runs the photograph through the mesh.
@@ -153,5 +153,5 @@ func (d *director) infer(ctx context.Context, r client.InferRequest) (*client.In
 	r.Model = modelName
 	r.Inputs = map[string]*tensor.Tensor{d.oracle.inputName: d.input}
 	r.Deadline = d.topo.Workload.Deadline
-	return d.mesh.device().Infer(ctx, r)
+	return d.mesh.Device().Infer(ctx, r)
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/cleave-mesh/cleave/node/client"
+	"github.com/cleave-mesh/cleave/sim"
 )
 
 // Report is all that the demo found, and what --json prints.
@@ -14,6 +15,8 @@ type Report struct {
 	Model Model         `json:"model"`
 	// Rows compare the ways to run the model, all measured in turn in the same run.
 	Rows []Row `json:"rows"`
+	// Profile is what the nodes measured of the model, for cleave sim --profile.
+	Profile *sim.Profile `json:"profile"`
 	// Verdict says in a sentence whether splitting wins here.
 	Verdict  string   `json:"verdict"`
 	Faces    []Face   `json:"faces"`
@@ -38,9 +41,11 @@ type Row struct {
 	PredictedMS float64 `json:"predicted_ms"`
 	// MeasuredMS is the median of Runs, LowMS and HighMS their 10th and 90th percentiles.
 	MeasuredMS float64 `json:"measured_ms"`
-	LowMS      float64 `json:"p10_ms"`
-	HighMS     float64 `json:"p90_ms"`
-	Runs       int     `json:"runs"`
+	// SimulatedMS is the median that the simulator gives for the very plan, with the nodes' profiles and the links as configured.
+	SimulatedMS float64 `json:"simulated_ms"`
+	LowMS       float64 `json:"p10_ms"`
+	HighMS      float64 `json:"p90_ms"`
+	Runs        int     `json:"runs"`
 	// Bytes is what one request sends over all links.
 	Bytes  int64 `json:"bytes"`
 	Stages int   `json:"stages"`

@@ -1,8 +1,6 @@
 package kernel
 
-import (
-	"unsafe"
-)
+import "unsafe"
 
 // ConvShape is the geometry of a two-dimensional convolution or pooling over NHWC images; one-dimensional ones have H = 1.
 // Padding after the last row and column is what OH and OW imply.
@@ -31,6 +29,7 @@ func (s *ConvShape) pointwise() bool {
 // channel. They are read-only and can be shared.
 type ConvWeights struct {
 	groups []*Packed
+	narrow bool // one matrix, in the order of packNarrow
 }
 
 // PackConv packs weights in ONNX's order (OC, C/Groups, KH, KW).
@@ -47,6 +46,10 @@ func PackConv(w []float32, s ConvShape) *ConvWeights {
 					ohwi[o*k+t*ic+c] = src[o*k+c*taps+t]
 				}
 			}
+		}
+		if cw.narrow = s.narrow(); cw.narrow {
+			cw.groups[g] = packNarrow(ohwi, s)
+			continue
 		}
 		cw.groups[g] = Pack(ohwi, k, oc, k, true)
 	}
@@ -90,6 +93,9 @@ func (c *Conv) layout() (blocks, colBlocks int) {
 
 // Units implements pool.Task.
 func (c *Conv) Units() int {
+	if c.Weights.narrow {
+		return c.N * c.OH
+	}
 	blocks, colBlocks := c.layout()
 	return blocks * colBlocks * c.Groups
 }
@@ -102,10 +108,15 @@ func (c *Conv) Run(lo, hi int) {
 	if c.N*c.OH*c.OW*c.OC == 0 {
 		return
 	}
+	if c.Weights.narrow {
+		c.runNarrow(lo, hi)
+		return
+	}
 	v := c.view()
 	blocks, colBlocks := c.layout()
 	s := getScratch()
 	defer s.free()
+	hold(s, 0, c.X)
 	made := -1
 	for u := lo; u < hi; u++ {
 		// The table of a block serves all of its column blocks, which come one after the other.
@@ -159,59 +170,128 @@ func (c *Conv) view() convView {
 	return v
 }
 
-// table fills s.rows with the pointers of output pixels p0 to p1-1 for group g: [tile][tap][row of tile]. With merged taps,
+// table fills s.rows with the addresses of output pixels p0 to p1-1 for group g: [tile][tap][row of tile]. With merged taps,
 // a kernel row that hangs over the image's left or right edge is copied, padded with zeros, to s.f32.
 func (v *convView) table(s *scratch, p0, p1, g int) {
 	rows := grow(&s.rows, ceilDiv(p1-p0, tileRows)*v.taps*tileRows)
 	// The first k elements stay zero; padded kernel rows follow.
-	pad := grow(&s.f32, v.k)
-	clear(pad)
+	size := v.k
 	if v.merged {
-		pad = grow(&s.f32, v.k*(1+(p1-p0)*v.KH))
-		clear(pad[:v.k])
+		size *= 1 + (p1-p0)*v.KH
 	}
-	zero, used := unsafe.Pointer(&pad[0]), v.k
-	ox, oy, img := p0%v.OW, p0/v.OW%v.OH, p0/v.OW/v.OH
-	for p := p0; p < p1; p++ {
-		at := rows[(p-p0)/tileRows*v.taps*tileRows+(p-p0)%tileRows:]
-		iy0, ix0 := oy*v.StrideH-v.PadTop, ox*v.StrideW-v.PadLeft
-		t := 0
-		for kh := range v.KH {
-			iy := iy0 + kh*v.DilationH
-			inside := uint(iy) < uint(v.H)
-			row := (img*v.H + iy) * v.W
-			if v.merged {
-				switch {
-				case !inside || ix0 >= v.W || ix0+v.KW <= 0:
-					at[t] = zero
-				case ix0 >= 0 && ix0+v.KW <= v.W:
-					at[t] = unsafe.Pointer(&v.X[(row+ix0)*v.C])
-				default:
-					dst := pad[used : used+v.k]
-					used += v.k
-					clear(dst)
-					first, last := max(ix0, 0), min(ix0+v.KW, v.W)
-					copy(dst[(first-ix0)*v.C:], v.X[(row+first)*v.C:(row+last)*v.C])
-					at[t] = unsafe.Pointer(&dst[0])
-				}
-				t += tileRows
-				continue
-			}
-			for kw := range v.KW {
-				if ix := ix0 + kw*v.DilationW; inside && uint(ix) < uint(v.W) {
-					at[t] = unsafe.Pointer(&v.X[(row+ix)*v.xs+g*v.ic])
-				} else {
-					at[t] = zero
-				}
-				t += tileRows
+	pad := grow(&s.f32, size)
+	clear(pad[:v.k])
+	t := convTable{convView: v, rows: rows, zero: address(&pad[0]), pad: pad[v.k:], x: address(&v.X[0])}
+	for p := p0; p < p1; {
+		ox, oy, img := p%v.OW, p/v.OW%v.OH, p/v.OW/v.OH
+		n := min(p1-p, v.OW-ox)
+		lo, hi := v.inside(ox, n)
+		for i := range n {
+			at := rows[(p-p0+i)/tileRows*v.taps*tileRows+(p-p0+i)%tileRows:]
+			switch {
+			case i == lo && hi > lo:
+				t.run(p-p0+i, hi-lo, img, oy, ox+i, g*v.ic)
+			case i > lo && i < hi: // done with the first of them
+			case v.merged:
+				t.mergedPixel(at, img, oy, ox+i)
+			default:
+				t.pixel(at, img, oy, ox+i, g*v.ic)
 			}
 		}
-		if ox++; ox == v.OW {
-			ox = 0
-			if oy++; oy == v.OH {
-				oy = 0
-				img++
+		p += n
+	}
+}
+
+// inside returns which of n output columns from ox on have their whole kernel inside the image's left and right edge: lo to
+// hi-1, counted from ox.
+func (s *ConvShape) inside(ox, n int) (lo, hi int) {
+	lo = min(max(ceilDiv(s.PadLeft, s.StrideW)-ox, 0), n)
+	if last := s.W - 1 - (s.KW-1)*s.DilationW + s.PadLeft; last >= 0 {
+		hi = min(last/s.StrideW-ox+1, n)
+	}
+	return lo, max(lo, hi)
+}
+
+// convTable is a table under construction.
+type convTable struct {
+	*convView
+	rows []uintptr
+	zero uintptr   // address of zeros
+	pad  []float32 // free space for padded kernel rows
+	x    uintptr   // address of X
+}
+
+// run fills the addresses of n neighbouring pixels of one output row that are inside; first is the first one's place in the
+// table.
+func (t *convTable) run(first, n, img, oy, ox, channel int) {
+	iy0, ix0 := oy*t.StrideH-t.PadTop, ox*t.StrideW-t.PadLeft
+	step := uintptr(t.StrideW*t.xs) * 4
+	kws := t.KW
+	if t.merged {
+		kws = 1
+	}
+	for kh := range t.KH {
+		iy := iy0 + kh*t.DilationH
+		addr, next := t.x+uintptr(((img*t.H+iy)*t.W+ix0)*t.xs+channel)*4, step
+		if uint(iy) >= uint(t.H) {
+			addr, next = t.zero, 0
+		}
+		for kw := range kws {
+			at := first/tileRows*t.taps*tileRows + (kh*kws+kw)*tileRows
+			a := addr
+			for i := first % tileRows; i < first%tileRows+n; i++ {
+				if i > 0 && i%tileRows == 0 {
+					at += t.taps * tileRows
+				}
+				t.rows[at+i%tileRows] = a
+				a += next
 			}
+			if next != 0 {
+				addr += uintptr(t.DilationW*t.xs) * 4
+			}
+		}
+	}
+}
+
+// pixel fills one pixel's addresses, one per kernel position; channel is the first one of the group.
+func (t *convTable) pixel(at []uintptr, img, oy, ox, channel int) {
+	iy0, ix0 := oy*t.StrideH-t.PadTop, ox*t.StrideW-t.PadLeft
+	i := 0
+	for kh := range t.KH {
+		iy := iy0 + kh*t.DilationH
+		row := t.x + uintptr((img*t.H+iy)*t.W*t.xs+channel)*4
+		inside := uint(iy) < uint(t.H)
+		for kw := range t.KW {
+			at[i] = t.zero
+			if ix := ix0 + kw*t.DilationW; inside && uint(ix) < uint(t.W) {
+				at[i] = row + uintptr(ix*t.xs)*4
+			}
+			i += tileRows
+		}
+	}
+}
+
+// mergedPixel fills one pixel's addresses, one per kernel row.
+func (t *convTable) mergedPixel(at []uintptr, img, oy, ox int) {
+	iy0, ix0 := oy*t.StrideH-t.PadTop, ox*t.StrideW-t.PadLeft
+	whole := ix0 >= 0 && ix0+t.KW <= t.W
+	first, last := max(ix0, 0), min(ix0+t.KW, t.W)
+	for kh := range t.KH {
+		iy := iy0 + kh*t.DilationH
+		row := (img*t.H + iy) * t.W
+		switch {
+		case uint(iy) >= uint(t.H) || first >= last:
+			at[kh*tileRows] = t.zero
+		case whole:
+			at[kh*tileRows] = t.x + uintptr((row+ix0)*t.C)*4
+		default:
+			dst := t.pad[:t.k]
+			t.pad = t.pad[t.k:]
+			from, to := (first-ix0)*t.C, (last-ix0)*t.C
+			clear(dst[:from])
+			copy(dst[from:to], t.X[(row+first)*t.C:(row+last)*t.C])
+			clear(dst[to:])
+			at[kh*tileRows] = address(&dst[0])
 		}
 	}
 }
@@ -234,19 +314,33 @@ func (v *convView) block(s *scratch, g, p0, p1, n0, n1 int) {
 		if v.Bias != nil {
 			a.bias = unsafe.Pointer(&v.Bias[base+n])
 		}
-		for p := p0; p < p1; p += tileRows {
-			a.rows = &s.rows[(p-p0)*v.taps]
-			a.c = unsafe.Pointer(&v.Y[p*v.ys+base+n])
-			if v.Residual != nil {
-				a.residual = unsafe.Pointer(&v.Residual[p*v.rs+base+n])
-			}
-			w.tile(a, min(tileRows, p1-p), width)
+		a.rows = &s.rows[0]
+		a.c = unsafe.Pointer(&v.Y[p0*v.ys+base+n])
+		if v.Residual != nil {
+			a.residual = unsafe.Pointer(&v.Residual[p0*v.rs+base+n])
 		}
+		tiles(w.isa, a, p1-p0, width, w.panel)
 	}
-	if !clamped {
+	switch {
+	case clamped:
+	case n1-n0 == v.ys:
+		y := v.Y[p0*v.ys : p1*v.ys]
+		v.Act.Apply(y, y)
+	default:
 		for p := p0; p < p1; p++ {
 			y := v.Y[p*v.ys+base+n0 : p*v.ys+base+n1]
 			v.Act.Apply(y, y)
 		}
 	}
+}
+
+// panelTiles multiplies the first pixels pixels of the table by cols columns of w from n on, to the beginning of Y.
+func (v *convView) panelTiles(s *scratch, w *Packed, n, cols, pixels int) {
+	panel, width := w.panelAt(n)
+	a := &s.tile
+	*a = tileArgs{
+		rows: &s.rows[0], b: unsafe.Pointer(unsafe.SliceData(panel)), c: unsafe.Pointer(&v.Y[n]), ldc: uintptr(v.ys) * 4,
+		taps: uintptr(v.taps), k: uintptr(v.k) * 4, ldb: uintptr(width) * 4, cols: uintptr(cols), lo: negInf, hi: posInf,
+	}
+	tiles(w.isa, a, pixels, width, w.panel)
 }

@@ -66,11 +66,15 @@ var convActs = []Activation{{}, {Kind: ActRelu}, {Kind: ActClip, A: 0, B: 1}, {K
 func TestConv(t *testing.T) {
 	onEach(t, func(t *testing.T) {
 		r := seeded(t)
-		for range 300 {
+		for range rounds(300) {
 			s := randomConv(r, func() (int, int, int) {
 				g := 1 + r.IntN(3)*r.IntN(2)
-				return g * (1 + r.IntN(9)), g * (1 + r.IntN(40)), g
+				return g * (1 + r.IntN(9)), g * (1 + r.IntN(40)>>(4*r.IntN(2))), g
 			})
+			if r.IntN(8) == 0 {
+				s.W += 150 // more than a block of columns
+				s.OW = (s.W+s.PadLeft-(s.KW-1)*s.DilationW-1)/s.StrideW + 1
+			}
 			w := uniform(r, s.OC*s.C/s.Groups*s.KH*s.KW)
 			c := &Conv{ConvShape: s, X: uniform(r, s.N*s.H*s.W*s.C), Weights: PackConv(w, s), Act: convActs[r.IntN(len(convActs))]}
 			pixels := s.N * s.OH * s.OW
@@ -130,7 +134,7 @@ func TestConvStrides(t *testing.T) {
 func TestDepthwise(t *testing.T) {
 	onEach(t, func(t *testing.T) {
 		r := seeded(t)
-		for range 300 {
+		for range rounds(300) {
 			s := randomConv(r, func() (int, int, int) { c := 1 + r.IntN(50); return c, c, c })
 			w := uniform(r, s.C*s.KH*s.KW)
 			d := &Depthwise{ConvShape: s, Weights: PackDepthwise(w, s), Act: convActs[r.IntN(len(convActs))]}

@@ -55,6 +55,7 @@ func (g *Gemm) Run(lo, hi int) {
 	g.check()
 	s := getScratch()
 	defer s.free()
+	hold(s, 0, g.A)
 	for u := lo; u < hi; u++ {
 		m0, n0 := u%mBlocks*blockRows, u/mBlocks*blockCols
 		g.block(s, m0, min(m0+blockRows, g.M), n0, min(n0+blockCols, g.B.N))
@@ -83,15 +84,14 @@ func (g *Gemm) block(s *scratch, m0, m1, n0, n1 int) {
 		lo, hi = negInf, posInf
 	}
 	k := g.B.K
-	tiles := ceilDiv(m1-m0, tileRows)
-	rows := grow(&s.rows, tiles*tileRows)
+	rows := grow(&s.rows, ceilDiv(m1-m0, tileRows)*tileRows)
 	a := &s.tile
 	*a = tileArgs{taps: 1, ldc: uintptr(g.LDC) * 4, ldr: uintptr(g.LDR) * 4}
 	for k0 := 0; k0 == 0 || k0 < k; k0 += blockK {
 		kn := min(blockK, k-k0)
 		if kn > 0 {
 			for m := m0; m < m1; m++ {
-				rows[m-m0] = unsafe.Pointer(&g.A[m*g.LDA+k0])
+				rows[m-m0] = address(&g.A[m*g.LDA+k0])
 			}
 		}
 		first, last := k0 == 0, k0+kn >= k
@@ -114,17 +114,20 @@ func (g *Gemm) block(s *scratch, m0, m1, n0, n1 int) {
 			if first && g.Bias != nil {
 				a.bias = unsafe.Pointer(&g.Bias[n])
 			}
-			for m := m0; m < m1; m += tileRows {
-				a.rows = &rows[m-m0]
-				a.c = unsafe.Pointer(&g.C[m*g.LDC+n])
-				if a.residual = nil; last && g.Residual != nil {
-					a.residual = unsafe.Pointer(&g.Residual[m*g.LDR+n])
-				}
-				g.B.tile(a, min(tileRows, m1-m), width)
+			a.rows = &rows[0]
+			a.c = unsafe.Pointer(&g.C[m0*g.LDC+n])
+			if a.residual = nil; last && g.Residual != nil {
+				a.residual = unsafe.Pointer(&g.Residual[m0*g.LDR+n])
 			}
+			tiles(g.B.isa, a, m1-m0, width, g.B.panel)
 		}
 	}
-	if !clamped {
+	switch {
+	case clamped:
+	case n1-n0 == g.LDC:
+		c := g.C[m0*g.LDC : m1*g.LDC]
+		g.Act.Apply(c, c)
+	default:
 		for m := m0; m < m1; m++ {
 			c := g.C[m*g.LDC+n0 : m*g.LDC+n1]
 			g.Act.Apply(c, c)

@@ -45,7 +45,7 @@ func TestGemm(t *testing.T) {
 	acts := []Activation{{}, {Kind: ActRelu}, {Kind: ActClip, A: -0.5, B: 0.5}, {Kind: ActSigmoid}}
 	onEach(t, func(t *testing.T) {
 		r := seeded(t)
-		for range 300 {
+		for range rounds(300) {
 			m, n, k := r.IntN(30), 1+r.IntN(80), r.IntN(40)
 			switch r.IntN(12) {
 			case 0:
@@ -133,7 +133,7 @@ func TestGemmShortSlice(t *testing.T) {
 func TestMatMul(t *testing.T) {
 	onEach(t, func(t *testing.T) {
 		r := seeded(t)
-		for range 200 {
+		for range rounds(200) {
 			g := &MatMul{Batch: 1 + r.IntN(3), M: 1 + r.IntN(40), N: 1 + r.IntN(70), K: r.IntN(50), TransB: r.IntN(2) == 0}
 			g.LDA, g.LDB, g.LDC = g.K, g.N, g.N
 			if g.TransB {

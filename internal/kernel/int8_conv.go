@@ -1,7 +1,5 @@
 package kernel
 
-import "unsafe"
-
 // Int8ConvWeights are a convolution's weights of 8-bit integers, packed: one matrix per group.
 type Int8ConvWeights struct {
 	groups []*PackedInt8
@@ -72,6 +70,7 @@ func (c *Int8Conv) Run(lo, hi int) {
 	}
 	s := getScratch()
 	defer s.free()
+	hold(s, 0, c.X)
 	for u := lo; u < hi; u++ {
 		g, p0 := u/blocks, u%blocks*blockRows
 		p1 := min(p0+blockRows, pixels)
@@ -86,7 +85,7 @@ func (c *Int8Conv) gather(s *scratch, p0, p1, g int, zero uint8) {
 	ic := c.C / c.Groups
 	if c.pointwise() && !c.XSigned && ic%4 == 0 {
 		for p := p0; p < p1; p++ {
-			rows[p-p0] = unsafe.Pointer(&c.X[p*c.C+g*ic])
+			rows[p-p0] = address(&c.X[p*c.C+g*ic])
 		}
 		return
 	}
@@ -95,7 +94,7 @@ func (c *Int8Conv) gather(s *scratch, p0, p1, g int, zero uint8) {
 	buf := grow(&s.u8, (p1-p0)*width+1)
 	for p := p0; p < p1; p++ {
 		dst := buf[(p-p0)*width : (p-p0+1)*width]
-		rows[p-p0] = unsafe.Pointer(&buf[(p-p0)*width])
+		rows[p-p0] = address(&buf[(p-p0)*width])
 		clear(dst[k:])
 		ox, oy, img := p%c.OW, p/c.OW%c.OH, p/c.OW/c.OH
 		at := 0

@@ -49,6 +49,7 @@ func (g *Int8Gemm) Run(lo, hi int) {
 	mBlocks := ceilDiv(g.M, blockRows)
 	s := getScratch()
 	defer s.free()
+	hold(s, 0, g.A)
 	for u := lo; u < hi; u++ {
 		m0, n0 := u%mBlocks*blockRows, u/mBlocks*blockCols
 		g.block(s, m0, min(m0+blockRows, g.M), n0, min(n0+blockCols, g.B.N))
@@ -68,13 +69,13 @@ func (g *Int8Gemm) block(s *scratch, m0, m1, n0, n1 int) {
 	for m := m0; m < m1 && k > 0; m++ {
 		src := g.A[m*g.LDA : m*g.LDA+k]
 		if !copied {
-			rows[m-m0] = unsafe.Pointer(&src[0])
+			rows[m-m0] = address(&src[0])
 			continue
 		}
 		dst := buf[(m-m0)*width : (m-m0+1)*width]
 		toUnsigned(dst[:k], src, g.ASigned)
 		clear(dst[k:])
-		rows[m-m0] = unsafe.Pointer(&dst[0])
+		rows[m-m0] = address(&dst[0])
 	}
 	int8Block(s, g.B, &g.Out, m0, m1, n0, n1, 0, zero)
 }
@@ -88,7 +89,7 @@ func int8Block(s *scratch, b *PackedInt8, out *Int8Output, m0, m1, n0, n1, base 
 	clear(sums)
 	if b.shifted && b.K > 0 {
 		for i := range sums {
-			sums[i] = sumUint8(unsafe.Slice((*uint8)(s.rows[i]), b.K))
+			sums[i] = sumUint8(unsafe.Slice(*(**uint8)(unsafe.Pointer(&s.rows[i])), b.K))
 		}
 	}
 	a := &s.int8

@@ -26,7 +26,7 @@ func valueOf(b byte, signed bool) int32 {
 func TestInt8Gemm(t *testing.T) {
 	onEach(t, func(t *testing.T) {
 		r := seeded(t)
-		for range 200 {
+		for range rounds(200) {
 			m, n, k := 1+r.IntN(70), 1+r.IntN(150), 1+r.IntN(90)
 			trans, unsigned := r.IntN(2) == 0, r.IntN(2) == 0
 			b, zero := randomBytes(r, k*n), make([]int32, []int{0, 1, n}[r.IntN(3)])
@@ -102,7 +102,7 @@ func checkInt8Outputs(t *testing.T, r *rand.Rand, g *Int8Gemm, sums []int32) {
 func TestInt8Conv(t *testing.T) {
 	onEach(t, func(t *testing.T) {
 		r := seeded(t)
-		for range 100 {
+		for range rounds(100) {
 			s := randomConv(r, func() (int, int, int) {
 				g := 1 + r.IntN(3)*r.IntN(2)
 				return g * (1 + r.IntN(9)), g * (1 + r.IntN(40)), g

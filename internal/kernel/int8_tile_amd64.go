@@ -18,7 +18,7 @@ func int8Tile(isa ISA, a *int8Args, rows, panel int) {
 			return
 		}
 		lower := *a
-		lower.rows = (*unsafe.Pointer)(unsafe.Add(unsafe.Pointer(a.rows), half*unsafe.Sizeof(unsafe.Pointer(nil))))
+		lower.rows = (*uintptr)(unsafe.Add(unsafe.Pointer(a.rows), half*unsafe.Sizeof(uintptr(0))))
 		lower.c = unsafe.Add(a.c, half*panel*4)
 		int8TileAVX2(&lower, rows-half)
 	default:

@@ -2,4 +2,5 @@
 
 package kernel
 
-func detect() []ISA { return []ISA{Generic} }
+// detect: every arm64 processor that Go runs on has NEON.
+func detect() []ISA { return []ISA{Generic, NEON} }

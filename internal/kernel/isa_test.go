@@ -68,3 +68,11 @@ func guarded[T comparable](t *testing.T, n, offset int, canary T) ([]T, func()) 
 		}
 	}
 }
+
+// rounds is how many random cases a test draws: n, or fewer for -short, which emulators and the race detector run with.
+func rounds(n int) int {
+	if testing.Short() {
+		return n / 8
+	}
+	return n
+}

@@ -32,6 +32,7 @@ func (g *MatMul) Run(lo, hi int) {
 	perBatch := ceilDiv(g.N, width)
 	s := getScratch()
 	defer s.free()
+	hold(s, 0, g.A)
 	for u := lo; u < hi; u++ {
 		i := u / perBatch
 		g.panel(s, i, u%perBatch*width)
@@ -82,11 +83,11 @@ func (g *MatMul) panel(s *scratch, i, n0 int) {
 		n := min(tileRows, g.M-m)
 		if g.K > 0 {
 			for r := range n {
-				rows[r] = unsafe.Pointer(&g.A[aAt+(m+r)*g.LDA])
+				rows[r] = address(&g.A[aAt+(m+r)*g.LDA])
 			}
 		}
 		a.c = unsafe.Pointer(&g.C[cAt+m*g.LDC+n0])
-		tile(isa, a, n, width, full)
+		tiles(isa, a, n, width, full)
 		if inTile {
 			continue
 		}

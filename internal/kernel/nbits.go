@@ -66,13 +66,13 @@ type NBitsGemm struct {
 //
 // The assembly knows the offsets of the fields.
 type nbitsArgs struct {
-	rows   *unsafe.Pointer // tileRows pointers to float32; 0
-	b      unsafe.Pointer  // 8
-	c      unsafe.Pointer  // tileRows × panel float32; 16
-	scales unsafe.Pointer  // 24
-	zeros  unsafe.Pointer  // 32
-	k      uintptr         // 40
-	block  uintptr         // 48
+	rows   *uintptr       // tileRows addresses to float32; 0
+	b      unsafe.Pointer // 8
+	c      unsafe.Pointer // tileRows × panel float32; 16
+	scales unsafe.Pointer // 24
+	zeros  unsafe.Pointer // 32
+	k      uintptr        // 40
+	block  uintptr        // 48
 }
 
 // Units implements pool.Task: one per panel.
@@ -92,6 +92,7 @@ func (g *NBitsGemm) Run(lo, hi int) {
 	}
 	s := getScratch()
 	defer s.free()
+	hold(s, 0, g.A)
 	tile := grow(&s.f32, tileRows*b.panel)
 	rows := grow(&s.rows, tileRows)
 	a := &s.nbits
@@ -107,7 +108,7 @@ func (g *NBitsGemm) Run(lo, hi int) {
 			n := min(tileRows, g.M-m)
 			if b.K > 0 {
 				for r := range n {
-					rows[r] = unsafe.Pointer(&g.A[(m+r)*g.LDA])
+					rows[r] = address(&g.A[(m+r)*g.LDA])
 				}
 			}
 			nbitsTile(b.isa, a, n, b.panel)
@@ -131,7 +132,7 @@ func nbitsTileGeneric(a *nbitsArgs, rows, panel int) {
 	data := unsafe.Slice((*byte)(a.b), k*half)
 	blocks := ceilDiv(k, block)
 	scales, zeros := unsafe.Slice((*float32)(a.scales), blocks*panel), unsafe.Slice((*float32)(a.zeros), blocks*panel)
-	pointers := unsafe.Slice(a.rows, tileRows)
+	pointers := unsafe.Slice((*unsafe.Pointer)(unsafe.Pointer(a.rows)), tileRows)
 	c := unsafe.Slice((*float32)(a.c), tileRows*panel)
 	clear(c[:rows*panel])
 	for i := range k {

@@ -16,7 +16,7 @@ func nbitsTile(isa ISA, a *nbitsArgs, rows, panel int) {
 			return
 		}
 		lower := *a
-		lower.rows = (*unsafe.Pointer)(unsafe.Add(unsafe.Pointer(a.rows), half*unsafe.Sizeof(unsafe.Pointer(nil))))
+		lower.rows = (*uintptr)(unsafe.Add(unsafe.Pointer(a.rows), half*unsafe.Sizeof(uintptr(0))))
 		lower.c = unsafe.Add(a.c, half*panel*4)
 		nbitsTileAVX2(&lower, rows-half)
 	default:

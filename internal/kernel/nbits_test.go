@@ -8,7 +8,7 @@ import (
 func TestNBits(t *testing.T) {
 	onEach(t, func(t *testing.T) {
 		r := seeded(t)
-		for range 100 {
+		for range rounds(100) {
 			m, n, k, block := 1+r.IntN(20), 1+r.IntN(70), 1+r.IntN(150), 16<<r.IntN(3)
 			blocks := ceilDiv(k, block)
 			q, scales := randomBytes(r, n*blocks*block/2), uniform(r, n*blocks)

@@ -48,32 +48,74 @@ func (l *LayerNorm) Run(lo, hi int) {
 	}
 }
 
-// InstanceNorm computes y[n][p][c] = (x-mean)/sqrt(var+eps)*scale[c] + bias[c] with mean and variance of each image's
-// channel, over NHWC images of pixels pixels and c channels. y may be x. Sums are in float64.
-func InstanceNorm(y, x []float32, n, pixels, c int, scale, bias []float32, epsilon float32) {
-	sum, factor, shift := make([]float64, c), make([]float32, c), make([]float32, c)
-	for i := range n {
-		img := x[i*pixels*c : (i+1)*pixels*c]
-		clear(sum)
-		for p := range pixels {
-			for ch, v := range img[p*c : (p+1)*c] {
-				sum[ch] += float64(v)
-			}
-		}
-		for ch := range sum {
-			shift[ch] = float32(sum[ch] / float64(pixels))
-		}
-		clear(sum)
-		for p := range pixels {
-			for ch, v := range img[p*c : (p+1)*c] {
-				d := float64(v - shift[ch])
-				sum[ch] += d * d
-			}
-		}
-		for ch := range sum {
-			factor[ch] = scale[ch] * float32(1/math.Sqrt(sum[ch]/float64(pixels)+float64(epsilon)))
-			shift[ch] = bias[ch] - shift[ch]*factor[ch]
-		}
-		ScaleShift(y[i*pixels*c:(i+1)*pixels*c], img, factor, shift)
+// InstanceNorm is the task Y = act((X-mean)/sqrt(var+Epsilon)*Scale + Bias) with mean and variance of each image's channel,
+// over N NHWC images of Pixels pixels and C channels. Y may be X.
+type InstanceNorm struct {
+	N, Pixels, C int
+	X, Y         []float32
+	Scale, Bias  []float32 // C elements each
+	Epsilon      float32
+	Act          Activation
+}
+
+const (
+	// normChannels is the channels of one unit.
+	normChannels = 32
+	// normPixels is how many pixels are summed in float32 before they join a float64 sum.
+	normPixels = 128
+)
+
+// Units implements pool.Task.
+func (n *InstanceNorm) Units() int { return n.N * ceilDiv(n.C, normChannels) }
+
+// Nanos implements pool.Task.
+func (n *InstanceNorm) Nanos() int { return elementNanos(active, n.N*n.Pixels*n.C, 24) }
+
+// Run implements pool.Task.
+func (n *InstanceNorm) Run(lo, hi int) {
+	blocks := ceilDiv(n.C, normChannels)
+	for u := lo; u < hi; u++ {
+		c0 := u % blocks * normChannels
+		n.channels(u/blocks*n.Pixels*n.C, c0, min(c0+normChannels, n.C))
 	}
+}
+
+// channels normalises channels c0 to c1-1 of the image that begins at element at.
+func (n *InstanceNorm) channels(at, c0, c1 int) {
+	var part, mean, factor, shift [normChannels]float32
+	w := c1 - c0
+	row := func(p int) []float32 { return n.X[at+p*n.C+c0 : at+p*n.C+c1] }
+	sum := n.sums(func(p int) { Add(part[:w], part[:w], row(p)) }, part[:w])
+	for c := range w {
+		mean[c] = float32(sum[c] / float64(n.Pixels))
+	}
+	sum = n.sums(func(p int) {
+		Sub(shift[:w], row(p), mean[:w])
+		MulAdd(part[:w], shift[:w], shift[:w], part[:w])
+	}, part[:w])
+	for c := range w {
+		factor[c] = n.Scale[c0+c] * float32(1/math.Sqrt(sum[c]/float64(n.Pixels)+float64(n.Epsilon)))
+		shift[c] = n.Bias[c0+c] - mean[c]*factor[c]
+	}
+	for p := range n.Pixels {
+		y := n.Y[at+p*n.C+c0 : at+p*n.C+c1]
+		MulAdd(y, row(p), factor[:w], shift[:w])
+		if n.Act.Kind != ActNone {
+			n.Act.Apply(y, y)
+		}
+	}
+}
+
+// sums calls add for every pixel, which adds to part, and returns the totals.
+func (n *InstanceNorm) sums(add func(p int), part []float32) (total [normChannels]float64) {
+	for p0 := 0; p0 < n.Pixels; p0 += normPixels {
+		clear(part)
+		for p := p0; p < min(p0+normPixels, n.Pixels); p++ {
+			add(p)
+		}
+		for c, v := range part {
+			total[c] += float64(v)
+		}
+	}
+	return total
 }

@@ -93,9 +93,10 @@ func TestLayerNorm(t *testing.T) {
 func TestInstanceNorm(t *testing.T) {
 	onEach(t, func(t *testing.T) {
 		r := seeded(t)
-		const n, pixels, c = 2, 30, 21
+		const n, pixels, c = 2, 300, 45
 		x, scale, bias, y := uniform(r, n*pixels*c), uniform(r, c), uniform(r, c), make([]float32, n*pixels*c)
-		InstanceNorm(y, x, n, pixels, c, scale, bias, 1e-5)
+		norm := &InstanceNorm{N: n, Pixels: pixels, C: c, X: x, Y: y, Scale: scale, Bias: bias, Epsilon: 1e-5}
+		norm.Run(0, norm.Units())
 		want := make([]float64, len(x))
 		for i := range n {
 			for ch := range c {
@@ -113,5 +114,42 @@ func TestInstanceNorm(t *testing.T) {
 			}
 		}
 		wantClose(t, "instance norm", y, want, 1e-5)
+	})
+}
+
+func TestAffine(t *testing.T) {
+	onEach(t, func(t *testing.T) {
+		r := seeded(t)
+		for cols := 1; cols < 700; cols += 1 + cols/5 {
+			a := &Affine{Rows: 1 + r.IntN(40), Cols: cols, Scale: uniform(r, cols), Act: Activation{Kind: ActRelu}}
+			if r.IntN(2) == 0 {
+				a.Shift = uniform(r, cols)
+			}
+			prelu := r.IntN(3) == 0
+			if prelu {
+				a.Slope = uniform(r, cols)
+			}
+			a.X = uniform(r, a.Rows*cols)
+			var intact func()
+			a.Y, intact = guarded(t, len(a.X), cols%16, float32(9))
+			a.Run(0, a.Units())
+			intact()
+			var want []float64
+			for i, v := range a.X {
+				y := float64(v) * float64(a.Scale[i%cols])
+				if a.Shift != nil {
+					y += float64(a.Shift[i%cols])
+				}
+				y = max(y, 0)
+				if prelu {
+					y = float64(v)
+					if v < 0 {
+						y *= float64(a.Slope[i%cols])
+					}
+				}
+				want = append(want, y)
+			}
+			wantClose(t, fmt.Sprintf("%d columns", cols), a.Y, want, 1e-6)
+		}
 	})
 }

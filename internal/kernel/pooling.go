@@ -23,50 +23,67 @@ func (p *Pooling) Units() int { return p.N * p.OH }
 // Nanos implements pool.Task.
 func (p *Pooling) Nanos() int { return elementNanos(active, p.N*p.OH*p.OW*p.C*p.KH*p.KW, 3) }
 
-// Run implements pool.Task.
+// Run implements pool.Task. The window's rows are combined first, over whole rows of the image, and then its columns.
 func (p *Pooling) Run(lo, hi int) {
+	if p.OW*p.C == 0 {
+		return
+	}
+	s := getScratch()
+	defer s.free()
+	row := grow(&s.f32, p.W*p.C)
 	for u := lo; u < hi; u++ {
 		img, oy := u/p.OH, u%p.OH
 		iy := oy*p.StrideH - p.PadTop
 		kh0, kh1 := clipTaps(iy, p.DilationH, p.KH, p.H)
-		for ox := range p.OW {
-			ix := ox*p.StrideW - p.PadLeft
-			kw0, kw1 := clipTaps(ix, p.DilationW, p.KW, p.W)
-			at := (u*p.OW + ox) * p.C
-			p.window(p.Y[at:at+p.C], (img*p.H+iy)*p.W+ix, kh0, kh1, kw0, kw1)
+		for kh := kh0; kh < kh1; kh++ {
+			at := (img*p.H + iy + kh*p.DilationH) * p.W * p.C
+			p.combine(row, p.X[at:at+p.W*p.C], kh == kh0)
 		}
+		p.columns(p.Y[u*p.OW*p.C:(u+1)*p.OW*p.C], row, max(0, kh1-kh0))
 	}
 }
 
-// window computes one output pixel from the kernel positions that are inside the image; at is the pixel of position 0, 0.
-func (p *Pooling) window(y []float32, at, kh0, kh1, kw0, kw1 int) {
-	first := true
-	for kh := kh0; kh < kh1; kh++ {
-		for kw := kw0; kw < kw1; kw++ {
-			i := (at + kh*p.DilationH*p.W + kw*p.DilationW) * p.C
-			x := p.X[i : i+p.C]
-			switch {
-			case first:
-				copy(y, x)
-				first = false
-			case p.Kind == PoolMax:
-				Max(y, y, x)
-			default:
-				Add(y, y, x)
-			}
-		}
-	}
+// combine takes x into y.
+func (p *Pooling) combine(y, x []float32, first bool) {
 	switch {
-	case first && p.Kind == PoolMax:
-		for i := range y {
-			y[i] = negInf
-		}
 	case first:
-		clear(y)
-	case p.Kind == PoolAverage:
-		MulScalar(y, y, 1/float32((kh1-kh0)*(kw1-kw0)))
-	case p.Kind == PoolAveragePadding:
-		MulScalar(y, y, 1/float32(p.KH*p.KW))
+		copy(y, x)
+	case p.Kind == PoolMax:
+		Max(y, y, x)
+	default:
+		Add(y, y, x)
+	}
+}
+
+// columns computes one output row from row, in which rows rows of the image are combined. Neighbouring pixels that lie
+// inside go together where their windows are neighbours too.
+func (p *Pooling) columns(y, row []float32, rows int) {
+	for ox := 0; ox < p.OW; {
+		ix := ox*p.StrideW - p.PadLeft
+		kw0, kw1 := clipTaps(ix, p.DilationW, p.KW, p.W)
+		n := 1
+		if lo, hi := p.inside(ox, p.OW-ox); lo == 0 && hi > 0 && p.StrideW == 1 {
+			n = hi
+		}
+		dst := y[ox*p.C : (ox+n)*p.C]
+		for kw := kw0; kw < kw1 && rows > 0; kw++ {
+			at := (ix + kw*p.DilationW) * p.C
+			p.combine(dst, row[at:at+len(dst)], kw == kw0)
+		}
+		count := rows * max(0, kw1-kw0)
+		switch {
+		case count == 0 && p.Kind == PoolMax:
+			for i := range dst {
+				dst[i] = negInf
+			}
+		case count == 0:
+			clear(dst)
+		case p.Kind == PoolAverage:
+			MulScalar(dst, dst, 1/float32(count))
+		case p.Kind == PoolAveragePadding:
+			MulScalar(dst, dst, 1/float32(p.KH*p.KW))
+		}
+		ox += n
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 func TestPooling(t *testing.T) {
 	onEach(t, func(t *testing.T) {
 		r := seeded(t)
-		for range 200 {
+		for range rounds(200) {
 			s := randomConv(r, func() (int, int, int) { c := 1 + r.IntN(40); return c, c, c })
 			p := &Pooling{ConvShape: s, Kind: PoolKind(r.IntN(3)), X: uniform(r, s.N*s.H*s.W*s.C)}
 			var intact func()

@@ -11,10 +11,15 @@ type scratch struct {
 	dw    depthwiseArgs
 	int8  int8Args
 	nbits nbitsArgs
-	rows  []unsafe.Pointer
-	f32   []float32
-	i32   []int32
-	u8    []uint8
+	// rows is a table of addresses for the inner loops; held keeps what they point into alive and on the heap.
+	rows []uintptr
+	held [4]unsafe.Pointer
+	f32  []float32
+	// conv and z are the inner convolution of a narrow one and its result.
+	conv Conv
+	z    []float32
+	i32  []int32
+	u8   []uint8
 	// panelInts and panelFloats are the factors of an integer product's columns.
 	panelInts   []int32
 	panelFloats []float32
@@ -26,13 +31,21 @@ func getScratch() *scratch { return scratches.Get().(*scratch) }
 
 // free gives s back. It drops pointers into the call's tensors so that s does not keep them alive.
 func (s *scratch) free() {
-	clear(s.rows)
+	s.held = [4]unsafe.Pointer{}
 	s.tile = tileArgs{}
 	s.dw = depthwiseArgs{}
 	s.int8 = int8Args{}
 	s.nbits = nbitsArgs{}
+	s.conv = Conv{}
 	scratches.Put(s)
 }
+
+// hold keeps operand i of the call alive while s.rows holds addresses in it, and makes the compiler put it on the heap, which
+// does not move.
+func hold[T any](s *scratch, i int, x []T) { s.held[i] = unsafe.Pointer(unsafe.SliceData(x)) }
+
+// address is where x begins.
+func address[T any](x *T) uintptr { return uintptr(unsafe.Pointer(x)) }
 
 // grow returns s with length n, its contents undefined.
 func grow[T any](s *[]T, n int) []T {

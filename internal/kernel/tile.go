@@ -15,28 +15,56 @@ const tileRows = 8
 // where init is C[r][j] when acc is set, else bias[j], else zero. The taps are a convolution's kernel positions, each
 // with a pointer per row (indirect product); a plain product has one tap. The assembly knows the offsets of the fields.
 type tileArgs struct {
-	rows     *unsafe.Pointer // taps*tileRows pointers to float32; 0
-	b        unsafe.Pointer  // 8
-	c        unsafe.Pointer  // 16
-	ldc      uintptr         // bytes; 24
-	bias     unsafe.Pointer  // nil or panel-wide; 32
-	residual unsafe.Pointer  // nil or like c; 40
-	ldr      uintptr         // bytes; 48
-	taps     uintptr         // 56
-	k        uintptr         // bytes of one tap's row: 4*K; 64
-	ldb      uintptr         // bytes from one row of B to the next; 72
-	cols     uintptr         // columns to read from bias and residual and to write, at most the panel's width; 80
-	acc      uintptr         // 1: begin from C; 88
-	lo, hi   float32         // clamp; 96, 100
+	rows     *uintptr       // taps*tileRows addresses to float32; 0
+	b        unsafe.Pointer // 8
+	c        unsafe.Pointer // 16
+	ldc      uintptr        // bytes; 24
+	bias     unsafe.Pointer // nil or panel-wide; 32
+	residual unsafe.Pointer // nil or like c; 40
+	ldr      uintptr        // bytes; 48
+	taps     uintptr        // 56
+	k        uintptr        // bytes of one tap's row: 4*K; 64
+	ldb      uintptr        // bytes from one row of B to the next; 72
+	cols     uintptr        // columns to read from bias and residual and to write, at most the panel's width; 80
+	acc      uintptr        // 1: begin from C; 88
+	lo, hi   float32        // clamp; 96, 100
+	tiles    uintptr        // full tiles one below the other that one call does, at least 1; 104
 }
 
-// tile computes one tile of rows rows and a panel of width columns.
-func (p *Packed) tile(a *tileArgs, rows, width int) { tile(p.isa, a, rows, width, p.panel) }
+// tiles computes rows rows and a panel of width columns: tiles one below the other, whose addresses follow each other. It
+// changes a.
+func tiles(isa ISA, a *tileArgs, rows, width, panel int) {
+	if whole := rows / tileRows; whole > 0 && loopsTiles(isa) {
+		a.tiles = uintptr(whole)
+		c, residual, table := a.c, a.residual, a.rows
+		tile(isa, a, tileRows, width, panel)
+		a.c, a.residual, a.rows = c, residual, table
+		if rows -= whole * tileRows; rows > 0 {
+			a.skip(whole)
+		}
+	}
+	for ; rows > 0; rows -= tileRows {
+		a.tiles = 1
+		tile(isa, a, min(tileRows, rows), width, panel)
+		if rows > tileRows {
+			a.skip(1)
+		}
+	}
+}
+
+// skip moves a on by n whole tiles.
+func (a *tileArgs) skip(n int) {
+	a.rows = (*uintptr)(unsafe.Add(unsafe.Pointer(a.rows), n*int(a.taps)*tileRows*8))
+	a.c = unsafe.Add(a.c, uintptr(n)*tileRows*a.ldc)
+	if a.residual != nil {
+		a.residual = unsafe.Add(a.residual, uintptr(n)*tileRows*a.ldr)
+	}
+}
 
 // tileGeneric is tile in plain Go.
 func tileGeneric(a *tileArgs, rows, width int) {
 	const most = 64
-	taps := unsafe.Slice(a.rows, int(a.taps)*tileRows)
+	taps := unsafe.Slice((*unsafe.Pointer)(unsafe.Pointer(a.rows)), int(a.taps)*tileRows)
 	cols, k, ldb := int(a.cols), int(a.k/4), int(a.ldb/4)
 	bLen := 0
 	if n := int(a.taps) * k; n > 0 {
@@ -56,6 +84,9 @@ func tileGeneric(a *tileArgs, rows, width int) {
 			copy(acc[:], unsafe.Slice((*float32)(a.bias), cols))
 		}
 		for t := range int(a.taps) {
+			if k == 0 {
+				break // and the addresses mean nothing
+			}
 			row := unsafe.Slice((*float32)(taps[t*tileRows+r]), k)
 			for i, x := range row {
 				brow := b[(t*k+i)*ldb:]

@@ -18,7 +18,7 @@ func tile(isa ISA, a *tileArgs, rows, width, panel int) {
 		}
 		// The lower half of the rows: the same call with every row pointer moved on.
 		lower := *a
-		lower.rows = (*unsafe.Pointer)(unsafe.Add(unsafe.Pointer(a.rows), half*unsafe.Sizeof(unsafe.Pointer(nil))))
+		lower.rows = (*uintptr)(unsafe.Add(unsafe.Pointer(a.rows), half*unsafe.Sizeof(uintptr(0))))
 		lower.c = unsafe.Add(a.c, half*a.ldc)
 		if a.residual != nil {
 			lower.residual = unsafe.Add(a.residual, half*a.ldr)
@@ -28,3 +28,6 @@ func tile(isa ISA, a *tileArgs, rows, width, panel int) {
 		tileGeneric(a, rows, width)
 	}
 }
+
+// loopsTiles reports whether tile does several whole tiles in one call.
+func loopsTiles(isa ISA) bool { return isa >= AVX512 }

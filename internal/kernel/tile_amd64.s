@@ -1103,6 +1103,7 @@ clamp:
 // func tileAVX512_8x1(a *byte)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·tileAVX512_8x1(SB), NOSPLIT|NOFRAME, $0-8
+tile:
 	MOVQ   a+0(FP), AX
 	MOVQ   80(AX), CX
 	MOVL   $-1, DX
@@ -1327,6 +1328,26 @@ clamp:
 	VMAXPS       Z7, Z8, Z7
 	VMINPS       Z7, Z9, Z7
 	VMOVUPS      Z7, K1, (CX)
+	MOVQ         a+0(FP), AX
+	MOVQ         104(AX), CX
+	DECQ         CX
+	JZ           last
+	MOVQ         CX, 104(AX)
+	MOVQ         56(AX), CX
+	SHLQ         $0x06, CX
+	ADDQ         CX, (AX)
+	MOVQ         24(AX), CX
+	SHLQ         $0x03, CX
+	ADDQ         CX, 16(AX)
+	MOVQ         40(AX), CX
+	TESTQ        CX, CX
+	JZ           tile
+	MOVQ         48(AX), CX
+	SHLQ         $0x03, CX
+	ADDQ         CX, 40(AX)
+	JMP          tile
+
+last:
 	VZEROUPPER
 	RET
 
@@ -3549,6 +3570,7 @@ clamp:
 // func tileAVX512_8x2(a *byte)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·tileAVX512_8x2(SB), NOSPLIT|NOFRAME, $0-8
+tile:
 	MOVQ   a+0(FP), AX
 	MOVQ   80(AX), CX
 	MOVL   $-1, DX
@@ -3923,6 +3945,26 @@ clamp:
 	VMAXPS       Z15, Z16, Z15
 	VMINPS       Z15, Z17, Z15
 	VMOVUPS      Z15, K1, 64(CX)
+	MOVQ         a+0(FP), AX
+	MOVQ         104(AX), CX
+	DECQ         CX
+	JZ           last
+	MOVQ         CX, 104(AX)
+	MOVQ         56(AX), CX
+	SHLQ         $0x06, CX
+	ADDQ         CX, (AX)
+	MOVQ         24(AX), CX
+	SHLQ         $0x03, CX
+	ADDQ         CX, 16(AX)
+	MOVQ         40(AX), CX
+	TESTQ        CX, CX
+	JZ           tile
+	MOVQ         48(AX), CX
+	SHLQ         $0x03, CX
+	ADDQ         CX, 40(AX)
+	JMP          tile
+
+last:
 	VZEROUPPER
 	RET
 

@@ -2,4 +2,56 @@
 
 package kernel
 
-func tile(_ ISA, a *tileArgs, rows, width, _ int) { tileGeneric(a, rows, width) }
+import "unsafe"
+
+// tile runs the inner loop that the panel was packed for.
+func tile(isa ISA, a *tileArgs, rows, width, _ int) {
+	if isa < NEON {
+		tileGeneric(a, rows, width)
+		return
+	}
+	cols := int(a.cols)
+	var acc [tileRows * 8]float32
+	for r := range rows {
+		row := acc[r*width : r*width+cols]
+		switch {
+		case a.acc != 0:
+			copy(row, unsafe.Slice((*float32)(unsafe.Add(a.c, uintptr(r)*a.ldc)), cols))
+		case a.bias != nil:
+			copy(row, unsafe.Slice((*float32)(a.bias), cols))
+		}
+	}
+	if a.taps > 0 && a.k > 0 {
+		// The assembly always does all rows: those that are not there repeat the first one.
+		table := unsafe.Slice(a.rows, int(a.taps)*tileRows)
+		for t := 0; t < len(table) && rows < tileRows; t += tileRows {
+			for r := rows; r < tileRows; r++ {
+				table[t+r] = table[t]
+			}
+		}
+		if width == 8 {
+			tileNEON8(a.rows, a.b, unsafe.Pointer(&acc), a.taps, a.k/4, a.ldb)
+		} else {
+			tileNEON4(a.rows, a.b, unsafe.Pointer(&acc), a.taps, a.k/4, a.ldb)
+		}
+	}
+	for r := range rows {
+		c := unsafe.Slice((*float32)(unsafe.Add(a.c, uintptr(r)*a.ldc)), cols)
+		copy(c, acc[r*width:])
+		if a.residual != nil {
+			Add(c, c, unsafe.Slice((*float32)(unsafe.Add(a.residual, uintptr(r)*a.ldr)), cols))
+		}
+		if a.lo != negInf || a.hi != posInf {
+			Clip(c, c, a.lo, a.hi)
+		}
+	}
+}
+
+//go:noescape
+func tileNEON8(rows *uintptr, b, acc unsafe.Pointer, taps, k, ldb uintptr)
+
+//go:noescape
+func tileNEON4(rows *uintptr, b, acc unsafe.Pointer, taps, k, ldb uintptr)
+
+// loopsTiles reports whether tile does several whole tiles in one call.
+func loopsTiles(ISA) bool { return false }

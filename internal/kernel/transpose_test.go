@@ -5,7 +5,7 @@ import "testing"
 func TestTranspose(t *testing.T) {
 	onEach(t, func(t *testing.T) {
 		r := seeded(t)
-		for range 200 {
+		for range rounds(200) {
 			x := &Transpose{Batch: 1 + r.IntN(3), Rows: 1 + r.IntN(70), Cols: 1 + r.IntN(70)}
 			x.X = uniform(r, x.Batch*x.Rows*x.Cols)
 			var intact func()

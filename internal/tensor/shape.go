@@ -26,11 +26,11 @@ func (s Shape) Known() bool { return !slices.ContainsFunc(s, func(d int) bool { 
 // Elements is the product of the sizes: 1 for a scalar, 0 when any size is 0.
 // It fails when a size is unknown or the product does not fit in an int.
 func (s Shape) Elements() (int, error) {
+	if !s.Known() {
+		return 0, fmt.Errorf("%w %v: dimension is unknown", ErrShape, s)
+	}
 	n := uint64(1)
 	for _, d := range s {
-		if d < 0 {
-			return 0, fmt.Errorf("%w %v: dimension is unknown", ErrShape, s)
-		}
 		if d == 0 {
 			return 0, nil
 		}

@@ -119,17 +119,20 @@ func (c *Client) send(ctx context.Context, method, path, contentType string, bod
 
 // Self describes the node behind the client.
 func (c *Client) Self(ctx context.Context) (n Node, err error) {
-	return n, c.do(ctx, http.MethodGet, "/cleave/v1/node", nil, &n)
+	err = c.do(ctx, http.MethodGet, "/cleave/v1/node", nil, &n)
+	return n, err
 }
 
 // Nodes lists the machines of the mesh.
 func (c *Client) Nodes(ctx context.Context) (n Nodes, err error) {
-	return n, c.do(ctx, http.MethodGet, "/cleave/v1/nodes", nil, &n)
+	err = c.do(ctx, http.MethodGet, "/cleave/v1/nodes", nil, &n)
+	return n, err
 }
 
 // Paths lists the measured ways between all nodes.
 func (c *Client) Paths(ctx context.Context) (p Paths, err error) {
-	return p, c.do(ctx, http.MethodGet, "/cleave/v1/paths", nil, &p)
+	err = c.do(ctx, http.MethodGet, "/cleave/v1/paths", nil, &p)
+	return p, err
 }
 
 // SetLink changes an emulated link of the node; it fails on a node that emulates none.
@@ -139,12 +142,14 @@ func (c *Client) SetLink(ctx context.Context, l Link) error {
 
 // Models lists the models that the mesh knows.
 func (c *Client) Models(ctx context.Context) (m Models, err error) {
-	return m, c.do(ctx, http.MethodGet, "/cleave/v1/models", nil, &m)
+	err = c.do(ctx, http.MethodGet, "/cleave/v1/models", nil, &m)
+	return m, err
 }
 
 // Model describes one model and its state on every node.
 func (c *Client) Model(ctx context.Context, name string) (m Model, err error) {
-	return m, c.do(ctx, http.MethodGet, "/cleave/v1/models/"+url.PathEscape(name), nil, &m)
+	err = c.do(ctx, http.MethodGet, "/cleave/v1/models/"+url.PathEscape(name), nil, &m)
+	return m, err
 }
 
 // PushOptions say how a model is stored.
@@ -164,12 +169,14 @@ func (c *Client) Push(ctx context.Context, name string, model io.Reader, opts Pu
 		return m, err
 	}
 	defer res.Body.Close()
-	return m, json.NewDecoder(res.Body).Decode(&m)
+	err = json.NewDecoder(res.Body).Decode(&m)
+	return m, err
 }
 
 // Pull fetches a model that the mesh knows to the node behind the client.
 func (c *Client) Pull(ctx context.Context, name string) (m Model, err error) {
-	return m, c.do(ctx, http.MethodPost, "/cleave/v1/models/"+url.PathEscape(name)+"/pull", nil, &m)
+	err = c.do(ctx, http.MethodPost, "/cleave/v1/models/"+url.PathEscape(name)+"/pull", nil, &m)
+	return m, err
 }
 
 // Remove takes a model's name away everywhere and its file with it.
@@ -179,27 +186,48 @@ func (c *Client) Remove(ctx context.Context, name string) error {
 
 // Plan makes a plan, or gives the one in force for the same request.
 func (c *Client) Plan(ctx context.Context, r PlanRequest) (p Plan, err error) {
-	return p, c.do(ctx, http.MethodPost, "/cleave/v1/plans", r, &p)
+	err = c.do(ctx, http.MethodPost, "/cleave/v1/plans", r, &p)
+	return p, err
+}
+
+// PlanByID gives a plan that the node knows, with its drawing if that is wanted.
+func (c *Client) PlanByID(ctx context.Context, id string, drawing bool) (p Plan, err error) {
+	path := "/cleave/v1/plans/" + url.PathEscape(id)
+	if drawing {
+		path += "?svg=1"
+	}
+	err = c.do(ctx, http.MethodGet, path, nil, &p)
+	return p, err
+}
+
+// Solution is a plan in the planner's terms, with what it was made from.
+func (c *Client) Solution(ctx context.Context, plan string) (s Solution, err error) {
+	err = c.do(ctx, http.MethodGet, "/cleave/v1/plans/"+url.PathEscape(plan)+"/solution", nil, &s)
+	return s, err
 }
 
 // Plans lists the plans that the node knows.
 func (c *Client) Plans(ctx context.Context) (p Plans, err error) {
-	return p, c.do(ctx, http.MethodGet, "/cleave/v1/plans", nil, &p)
+	err = c.do(ctx, http.MethodGet, "/cleave/v1/plans", nil, &p)
+	return p, err
 }
 
 // Sessions lists inferences under way and lately ended.
 func (c *Client) Sessions(ctx context.Context) (s Sessions, err error) {
-	return s, c.do(ctx, http.MethodGet, "/cleave/v1/sessions", nil, &s)
+	err = c.do(ctx, http.MethodGet, "/cleave/v1/sessions", nil, &s)
+	return s, err
 }
 
 // Rows lists predicted beside measured for every plan that has run.
 func (c *Client) Rows(ctx context.Context) (r Rows, err error) {
-	return r, c.do(ctx, http.MethodGet, "/cleave/v1/rows", nil, &r)
+	err = c.do(ctx, http.MethodGet, "/cleave/v1/rows", nil, &r)
+	return r, err
 }
 
 // Token issues a join token; only an authority's node can.
 func (c *Client) Token(ctx context.Context, r TokenRequest) (t Token, err error) {
-	return t, c.do(ctx, http.MethodPost, "/cleave/v1/tokens", r, &t)
+	err = c.do(ctx, http.MethodPost, "/cleave/v1/tokens", r, &t)
+	return t, err
 }
 
 // Evict revokes a node's membership; only an authority's node can.

@@ -1,6 +1,10 @@
 package client
 
-import "time"
+import (
+	"time"
+
+	"github.com/cleave-mesh/cleave/planner"
+)
 
 // Node is a machine of the mesh as the answering node sees it.
 type Node struct {
@@ -319,4 +323,12 @@ type Token struct {
 	Expires time.Time `json:"expires"`
 	Uses    int       `json:"uses"`
 	Role    string    `json:"role"`
+}
+
+// Solution is a plan in the planner's terms.
+type Solution struct {
+	// Problem holds the nodes, the paths, and the model's pieces and values with every measurement that the planner saw.
+	Problem *planner.Problem `json:"problem"`
+	// Plan is in the ids of Problem; of its proof, only the solver's name is there.
+	Plan *planner.Plan `json:"plan"`
 }

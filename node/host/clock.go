@@ -14,27 +14,49 @@ import (
 	"github.com/cleave-mesh/cleave/split/engine"
 )
 
-// A stage is timed for clockTime, at least clockMin and at most clockMax times.
+// Timings go on until the least has stood for the quiet time, and end at the latest after the longest time; a run that takes
+// longer than both is timed clockMin times.
 const (
-	clockTime = 60 * time.Millisecond
-	clockMin  = 3
-	clockMax  = 21
+	clockQuiet   = 30 * time.Millisecond
+	clockLongest = 300 * time.Millisecond
+	clockMin     = 3
 )
 
 // clock warms an executable and returns the usual time of a run on in.
 func (h *Host) clock(ctx context.Context, exec engine.Executable, in []tensor.Value) (time.Duration, error) {
+	if _, err := exec.Run(ctx, in); err != nil {
+		return 0, fmt.Errorf("first run: %w", err)
+	}
 	var times []time.Duration
-	begin := time.Now()
-	for i := 0; i <= clockMax && (len(times) < clockMin || time.Since(begin) < clockTime); i++ {
+	err := settle(clockQuiet, clockLongest, clockMin, func() (time.Duration, error) {
 		start := time.Now()
-		if _, err := exec.Run(ctx, in); err != nil {
-			return 0, fmt.Errorf("first run: %w", err)
-		}
-		if i > 0 { // the first run is the warm-up
-			times = append(times, time.Since(start))
-		}
+		_, err := exec.Run(ctx, in)
+		times = append(times, time.Since(start))
+		return times[len(times)-1], err
+	})
+	if err != nil {
+		return 0, err
 	}
 	return usual(h, times), nil
+}
+
+// settle repeats run until the least time that it returned has stood for quiet, at most for longest, at least atLeast times.
+func settle(quiet, longest time.Duration, atLeast int, run func() (time.Duration, error)) error {
+	begin := time.Now()
+	least, since := time.Duration(math.MaxInt64), begin
+	for i := 0; ; i++ {
+		now := time.Now()
+		if i >= atLeast && (now.Sub(since) > quiet || now.Sub(begin) > longest) {
+			return nil
+		}
+		took, err := run()
+		if err != nil {
+			return err
+		}
+		if took < least {
+			least, since = took, time.Now()
+		}
+	}
 }
 
 // usual is what a run takes: the lower quartile on a real machine, which other work disturbs now and then in use as well; the

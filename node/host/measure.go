@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/cleave-mesh/cleave/codec"
@@ -13,11 +14,11 @@ import (
 	"github.com/cleave-mesh/cleave/split/engine"
 )
 
-// A profile takes profileTime, at least profileMin and at most profileMax runs of the whole graph.
+// The times of a profile, as those of clock.
 const (
-	profileTime = 400 * time.Millisecond
-	profileMin  = 5
-	profileMax  = 60
+	profileQuiet   = 150 * time.Millisecond
+	profileLongest = 1500 * time.Millisecond
+	profileMin     = 5
 )
 
 // Timing is the speed of one backend for one graph, in seconds on the emulated machine.
@@ -26,9 +27,10 @@ type Timing struct {
 	// Groups is parallel to the graph's and adds up to Total, the usual time of a run of the whole graph.
 	Groups []float64
 	Total  float64
-	// Overhead is what a stage of its own costs beyond its groups.
-	Overhead float64
-	Memory   engine.Memory
+	// Border is what a byte that crosses between two stages costs both of them together beyond their groups, on the real machine:
+	// groups that are compiled apart convert layouts and start cold.
+	Border float64
+	Memory engine.Memory
 }
 
 // Measure times the whole graph under every backend of the host. A backend that cannot run the graph is left out; when none
@@ -68,23 +70,27 @@ func (h *Host) measure(ctx context.Context, b engine.Backend, g *split.Graph) (*
 	var totals []float64
 	groups := make([][]float64, len(g.Groups))
 	timer, perGroup := exec.(engine.GroupTimer)
-	begin := time.Now()
-	for len(totals) < profileMin || len(totals) < profileMax && time.Since(begin) < profileTime {
+	err = settle(profileQuiet, profileLongest, profileMin, func() (time.Duration, error) {
 		start := time.Now()
 		if _, err := exec.Run(ctx, in); err != nil {
-			return nil, err
+			return 0, err
 		}
-		totals = append(totals, time.Since(start).Seconds())
+		took := time.Since(start)
+		totals = append(totals, took.Seconds())
 		if !perGroup {
-			continue
+			return took, nil
 		}
 		seconds := make([]float64, len(g.Groups))
 		if _, err := timer.RunTimed(ctx, in, seconds); err != nil {
-			return nil, err
+			return 0, err
 		}
 		for i, s := range seconds {
 			groups[i] = append(groups[i], s)
 		}
+		return took, nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	t := &Timing{Backend: b.Name(), Version: b.Version(), Groups: make([]float64, len(g.Groups)), Memory: exec.Memory()}
 	t.Total = usual(h, totals) / h.cfg.Speed
@@ -101,7 +107,62 @@ func (h *Host) measure(ctx context.Context, b engine.Backend, g *split.Graph) (*
 	for i := range t.Groups {
 		t.Groups[i] *= t.Total / max(sum, 1e-12)
 	}
-	return t, nil
+	t.Border, err = h.border(ctx, b, g, t.Total*h.cfg.Speed)
+	return t, err
+}
+
+// borderCuts is at how many cuts the cost of a border is measured.
+const borderCuts = 3
+
+// border compiles and times both sides of a few cuts, and gives the median of what they take beyond the whole, per byte that
+// crosses.
+func (h *Host) border(ctx context.Context, b engine.Backend, g *split.Graph, whole float64) (float64, error) {
+	var legal []split.Cut
+	for _, c := range split.Cuts(g) {
+		if c.Front > 0 && c.Front < len(g.Groups) && c.Bytes > 0 {
+			legal = append(legal, c)
+		}
+	}
+	var perByte []float64
+	for i := range min(borderCuts, len(legal)) {
+		cut := legal[(2*i+1)*len(legal)/(2*borderCuts)]
+		both := 0.0
+		for _, side := range [][2]int{{0, cut.Front}, {cut.Front, len(g.Groups)}} {
+			t, err := h.clockRange(ctx, b, g, side[0], side[1])
+			if err != nil {
+				return 0, err
+			}
+			both += t.Seconds()
+		}
+		perByte = append(perByte, max(both-whole, 0)/float64(cut.Bytes))
+	}
+	if len(perByte) == 0 {
+		return 0, nil
+	}
+	slices.Sort(perByte)
+	return perByte[len(perByte)/2], nil
+}
+
+// clockRange is the usual time of groups from to to-1 as one stage; 0 when its shapes are not known.
+func (h *Host) clockRange(ctx context.Context, b engine.Backend, g *split.Graph, from, to int) (time.Duration, error) {
+	var ids []split.GroupID
+	for i := from; i < to; i++ {
+		ids = append(ids, split.GroupID(i))
+	}
+	st, err := g.Stage(ids)
+	if err != nil {
+		return 0, err
+	}
+	in, err := Sample(st.Graph)
+	if err != nil {
+		return 0, nil
+	}
+	exec, err := b.Compile(ctx, st.Graph, engine.Options{Threads: h.cfg.Threads})
+	if err != nil {
+		return 0, err
+	}
+	defer exec.Close()
+	return h.clock(ctx, exec, in)
 }
 
 // Coding is what a codec makes of one value.

@@ -16,7 +16,10 @@ type delegate struct{ g *Group }
 // NodeMeta is this node's metadata.
 func (d delegate) NodeMeta(limit int) []byte {
 	g := d.g
-	m := meta{name: g.cfg.Name, addrs: append(append([]string(nil), g.cfg.Addrs...), g.host.Addrs()...)}
+	m := meta{name: g.cfg.Name, relay: g.host.Relay(), addrs: append(append([]string(nil), g.cfg.Addrs...), g.host.Addrs()...)}
+	if ext := g.host.External(); ext != "" {
+		m.addrs = append(m.addrs, ext)
+	}
 	if c := g.host.Credentials(); c != nil {
 		m.role = c.Chain[0].Role
 	}
@@ -59,7 +62,7 @@ func (g *Group) noteNode(n *memberlist.Node, kind EventKind) {
 	id := transport.PeerID(n.Name)
 	node := Node{ID: id, State: Alive, Since: time.Now()}
 	if m, err := parseMeta(n.Meta); err == nil {
-		node.Name, node.Role, node.Addrs = m.name, m.role, m.addrs
+		node.Name, node.Role, node.Relay, node.Addrs = m.name, m.role, m.relay, m.addrs
 	}
 	if kind == NodeFailed {
 		node.State = Failed
@@ -79,6 +82,9 @@ func (g *Group) noteNode(n *memberlist.Node, kind EventKind) {
 	}
 	g.nodes[id] = node
 	g.mu.Unlock()
+	if node.Relay || old.Relay {
+		g.useRelays()
+	}
 	if node.State == Alive && id != g.host.ID() {
 		g.host.Learn(id, node.Addrs...)
 		if public, err := id.Public(); err == nil {

@@ -6,11 +6,11 @@
 //
 // Records belong to one node each, which signs them; the highest version wins. All integers are big-endian:
 //
-//	metadata := version(1)=1 role(1) name length(1) name count(1) { length(2) address }*
+//	metadata := version(1)=1 role(1) flags(1; 1: relay) name length(1) name count(1) { length(2) address }*
 //	record   := node(32) version(8) key length(1) key value length(4) value signature(64)
 //	rumour   := 1 record | 2 holder(32) node(32) version(8) key length(1) key     (a record too large for a packet)
 //	          | 3 revocation                                                          (package admit)
-//	request  := 1 digest hash(32)      answer 0: same, 1: differs
+//	request  := 1 hash of records(32) hash of nodes(32)      answer: bits(1), 1: records differ, 2: nodes differ
 //	          | 2 entry*               answer: count(4) record* entry*   newer here, and wanted from the asker
 //	          | 3 record*              answer: empty
 //	          | 4 entry*               answer: count(4) record*

@@ -2,6 +2,7 @@ package member
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -11,12 +12,14 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/memberlist"
 
 	"github.com/cleave-mesh/cleave/transport"
 	"github.com/cleave-mesh/cleave/transport/admit"
+	"github.com/cleave-mesh/cleave/transport/lan"
 )
 
 // Config describes a Group.
@@ -27,6 +30,8 @@ type Config struct {
 	Name string
 	// Timing is LAN() or WAN(); the zero value means LAN().
 	Timing Timing
+	// LAN makes the group announce this node on the local network by multicast DNS, and join the members found there.
+	LAN bool
 	// Addrs are addresses to publish beside Host.Addrs (a public one behind a NAT).
 	Addrs []string
 	// Logger receives joins, failures and memberlist's complaints; nil means silence.
@@ -59,6 +64,7 @@ type Node struct {
 	ID    transport.PeerID
 	Name  string
 	Role  admit.Role
+	Relay bool // introduces and relays for nodes behind NATs
 	Addrs []string
 	State State
 	Since time.Time // of the state
@@ -95,6 +101,10 @@ type Group struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 	fetch  chan rumour
+	hurry  chan struct{} // asks for an exchange soon
+	lan    *lan.Service  // nil unless Config.LAN
+
+	joining atomic.Bool // a join at a node found on the LAN is under way
 
 	mu      sync.Mutex
 	nodes   map[transport.PeerID]Node
@@ -129,6 +139,7 @@ func Start(cfg Config) (*Group, error) {
 	g := &Group{
 		host: cfg.Host, cfg: cfg, log: cfg.Logger, store: newStore(), events: newEventQueue(), self: admit.KeyOf(public),
 		nodes: map[transport.PeerID]Node{}, fetch: make(chan rumour, fetchQueue),
+		hurry: make(chan struct{}, 1),
 	}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	g.wire = newWire(cfg.Host, cfg.Timing.Stream)
@@ -162,38 +173,66 @@ func Start(cfg Config) (*Group, error) {
 	for range fetchers {
 		go g.fetchLoop()
 	}
+	if cfg.LAN {
+		g.startLAN()
+	}
 	return g, nil
 }
+
+// joinRounds is how often Join tries all seeds: one that many nodes join at once may be busy.
+const joinRounds = 3
 
 // Join makes this node part of the mesh that a seed belongs to. Seeds are tried in order until one answers; records are
 // fetched before Join returns.
 func (g *Group) Join(ctx context.Context, seeds ...transport.Seed) error {
 	var errs []error
-	for _, s := range seeds {
-		if err := ctx.Err(); err != nil {
-			return err
+	for round := range joinRounds {
+		if round > 0 {
+			t := time.NewTimer(rand.N(time.Duration(round) * time.Second))
+			select {
+			case <-t.C:
+			case <-ctx.Done():
+				t.Stop()
+				return fmt.Errorf("%w: %w", ErrNoSeed, errors.Join(errs...))
+			}
 		}
-		if s.Peer == g.host.ID() {
-			continue
-		}
-		if s.Addr != "" {
-			g.host.Learn(s.Peer, s.Addr)
-		}
-		if err := g.host.Connect(ctx, s.Peer); err != nil {
+		errs = nil
+		for _, s := range seeds {
+			if s.Peer == g.host.ID() {
+				continue
+			}
+			err := g.joinAt(ctx, s)
+			if err == nil {
+				return nil
+			}
 			errs = append(errs, err)
-			continue
+			if errors.Is(err, admit.ErrEvicted) {
+				return fmt.Errorf("%w: %w", ErrNoSeed, err)
+			}
 		}
-		if _, err := g.list.Join([]string{joinName(s.Peer)}); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		if err := g.exchange(ctx, s.Peer); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		return nil
 	}
 	return fmt.Errorf("%w: %w", ErrNoSeed, errors.Join(errs...))
+}
+
+// joinAt joins at one seed.
+func (g *Group) joinAt(ctx context.Context, s transport.Seed) error {
+	if s.Addr != "" {
+		g.host.Learn(s.Peer, s.Addr)
+	}
+	if err := g.host.Connect(ctx, s.Peer); err != nil {
+		return err
+	}
+	if _, err := g.list.Join([]string{joinName(s.Peer)}); err != nil {
+		return err
+	}
+	if _, err := g.exchange(ctx, s.Peer); err != nil {
+		return err
+	}
+	select {
+	case g.hurry <- struct{}{}:
+	default:
+	}
+	return nil
 }
 
 // Nodes lists every node known, this one included, ordered by name and identity.
@@ -236,6 +275,38 @@ func (g *Group) alive() int {
 		}
 	}
 	return max(1, n)
+}
+
+// membersHash sums up which nodes gossip reaches.
+func (g *Group) membersHash() [32]byte {
+	g.mu.Lock()
+	ids := make([]transport.PeerID, 0, len(g.nodes))
+	for id, n := range g.nodes {
+		if n.State == Alive {
+			ids = append(ids, id)
+		}
+	}
+	g.mu.Unlock()
+	slices.Sort(ids)
+	h := sha256.New()
+	for _, id := range ids {
+		h.Write([]byte(id))
+	}
+	return [32]byte(h.Sum(nil))
+}
+
+// useRelays gives the host the relays of the mesh. All nodes order them alike, so that two nodes behind NATs share one.
+func (g *Group) useRelays() {
+	g.mu.Lock()
+	var ids []transport.PeerID
+	for id, n := range g.nodes {
+		if n.Relay && n.State == Alive {
+			ids = append(ids, id)
+		}
+	}
+	g.mu.Unlock()
+	slices.Sort(ids)
+	g.host.SetRelays(ids)
 }
 
 // pick is a random other node in the state; false when there is none.
@@ -282,9 +353,17 @@ func (g *Group) Close() error {
 	g.host.Handle(transport.KindRecords, nil)
 	g.cancel()
 	err := g.list.Shutdown()
+	if g.lan != nil {
+		if lerr := g.lan.Close(); err == nil {
+			err = lerr
+		}
+	}
 	g.wg.Wait()
 	return err
 }
+
+// eager is how much sooner the next exchange comes after one that found differences.
+const eager = 6
 
 // maintain runs anti-entropy, reconnects failed nodes and forgets old ones.
 func (g *Group) maintain() {
@@ -297,15 +376,22 @@ func (g *Group) maintain() {
 		select {
 		case <-g.ctx.Done():
 			return
+		case <-g.hurry:
+			entropy.Reset(jitter(g.cfg.Timing.Entropy / eager))
 		case <-entropy.C:
+			next := g.cfg.Timing.Entropy
 			if id, ok := g.pick(Alive); ok {
 				ctx, cancel := context.WithTimeout(g.ctx, g.cfg.Timing.Stream)
-				if err := g.exchange(ctx, id); err != nil && g.ctx.Err() == nil {
+				differed, err := g.exchange(ctx, id)
+				cancel()
+				if err != nil && g.ctx.Err() == nil {
 					g.log.Debug("records not exchanged", "peer", id.Short(), "error", err.Error())
 				}
-				cancel()
+				if differed {
+					next /= eager
+				}
 			}
-			entropy.Reset(jitter(g.cfg.Timing.Entropy))
+			entropy.Reset(jitter(next))
 		case now := <-reconnect.C:
 			g.forgetOld(now)
 			if id, ok := g.pick(Failed); ok {

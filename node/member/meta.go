@@ -10,6 +10,7 @@ import (
 
 const (
 	metaVersion = 1
+	flagRelay   = 1
 	// MaxName is the most bytes of a node's name.
 	MaxName = 64
 	// maxMetaAddrs is the most addresses in a node's metadata.
@@ -22,13 +23,18 @@ var errWire = errors.New("malformed gossip")
 // meta is what every node knows of every other at once.
 type meta struct {
 	role  admit.Role
+	relay bool // introduces and relays for others
 	name  string
 	addrs []string
 }
 
 // append adds the wire form, leaving out addresses that would make it longer than limit.
 func (m meta) append(dst []byte, limit int) []byte {
-	dst = append(dst, metaVersion, byte(m.role), byte(len(m.name)))
+	var flags byte
+	if m.relay {
+		flags |= flagRelay
+	}
+	dst = append(dst, metaVersion, byte(m.role), flags, byte(len(m.name)))
 	dst = append(dst, m.name...)
 	count := len(dst)
 	dst = append(dst, 0)
@@ -44,11 +50,11 @@ func (m meta) append(dst []byte, limit int) []byte {
 }
 
 func parseMeta(b []byte) (meta, error) {
-	if len(b) < 4 || b[0] != metaVersion || int(b[2]) > MaxName || len(b) < 4+int(b[2]) {
+	if len(b) < 5 || b[0] != metaVersion || int(b[3]) > MaxName || len(b) < 5+int(b[3]) {
 		return meta{}, fmt.Errorf("metadata of %d bytes: %w", len(b), errWire)
 	}
-	m := meta{role: admit.Role(b[1]), name: string(b[3 : 3+int(b[2])])}
-	b = b[3+int(b[2]):]
+	m := meta{role: admit.Role(b[1]), relay: b[2]&flagRelay != 0, name: string(b[4 : 4+int(b[3])])}
+	b = b[4+int(b[3]):]
 	n := int(b[0])
 	b = b[1:]
 	if n > maxMetaAddrs {

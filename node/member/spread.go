@@ -185,18 +185,39 @@ func (g *Group) fetchFrom(ctx context.Context, id transport.PeerID, entries []en
 	return nil
 }
 
-// exchange makes this node and another hold the same records: a hash when they already do, else the differences both ways.
-func (g *Group) exchange(ctx context.Context, id transport.PeerID) error {
+// Bits of the answer to opHash.
+const (
+	differRecords = 1
+	differMembers = 2
+)
+
+// exchange makes this node and another hold the same records, evictions and list of nodes: two hashes when they already do,
+// else the differences both ways. It reports whether there were any.
+func (g *Group) exchange(ctx context.Context, id transport.PeerID) (bool, error) {
 	revocations := g.revocations()
 	entries, sum := g.store.digest(revocations)
-	answer, err := g.host.Call(ctx, id, transport.KindRecords, append([]byte{opHash}, sum[:]...))
+	members := g.membersHash()
+	answer, err := g.host.Call(ctx, id, transport.KindRecords, append(append([]byte{opHash}, sum[:]...), members[:]...))
 	if err != nil {
-		return fmt.Errorf("exchange records: %w", err)
+		return false, fmt.Errorf("exchange records: %w", err)
 	}
-	if len(answer) == 1 && answer[0] == 0 {
-		return nil
+	if len(answer) != 1 {
+		return false, fmt.Errorf("exchange records: answer of %d bytes: %w", len(answer), errWire)
 	}
-	answer, err = g.host.Call(ctx, id, transport.KindRecords, append([]byte{opRevocations}, revocations...))
+	if answer[0]&differMembers != 0 {
+		if _, err := g.list.Join([]string{joinName(id)}); err != nil {
+			return true, fmt.Errorf("exchange lists of nodes: %w", err)
+		}
+	}
+	if answer[0]&differRecords != 0 {
+		return true, g.exchangeRecords(ctx, id, entries, revocations)
+	}
+	return answer[0] != 0, nil
+}
+
+// exchangeRecords sends what differs, both ways.
+func (g *Group) exchangeRecords(ctx context.Context, id transport.PeerID, entries []entry, revocations []byte) error {
+	answer, err := g.host.Call(ctx, id, transport.KindRecords, append([]byte{opRevocations}, revocations...))
 	if err != nil {
 		return fmt.Errorf("exchange revocations: %w", err)
 	}
@@ -261,10 +282,17 @@ func (g *Group) serveRecords(_ context.Context, in *transport.Incoming) {
 func (g *Group) answer(op byte, b []byte) ([]byte, error) {
 	switch op {
 	case opHash:
-		if _, sum := g.store.digest(g.revocations()); len(b) == 32 && [32]byte(b) == sum {
-			return []byte{0}, nil
+		if len(b) != 64 {
+			return nil, fmt.Errorf("hashes of %d bytes, want 64: %w", len(b), errWire)
 		}
-		return []byte{1}, nil
+		var differ byte
+		if _, sum := g.store.digest(g.revocations()); [32]byte(b) != sum {
+			differ |= differRecords
+		}
+		if g.membersHash() != [32]byte(b[32:]) {
+			differ |= differMembers
+		}
+		return []byte{differ}, nil
 	case opDigest:
 		entries, err := parseEntries(b)
 		if err != nil {

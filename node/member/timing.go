@@ -23,7 +23,7 @@ type Timing struct {
 func LAN() Timing {
 	return Timing{
 		ProbeInterval: 400 * time.Millisecond, ProbeTimeout: 150 * time.Millisecond, SuspicionMult: 3, MaxSuspicion: 2,
-		GossipInterval: 100 * time.Millisecond, GossipNodes: 3, PushPull: 15 * time.Second, Stream: 5 * time.Second,
+		GossipInterval: 100 * time.Millisecond, GossipNodes: 3, PushPull: 60 * time.Second, Stream: 5 * time.Second,
 		Entropy: 2 * time.Second, Reconnect: 5 * time.Second, Forget: 10 * time.Minute,
 	}
 }
@@ -43,5 +43,5 @@ func (t Timing) apply(c *memberlist.Config) {
 	c.SuspicionMult, c.SuspicionMaxTimeoutMult = t.SuspicionMult, t.MaxSuspicion
 	c.GossipInterval, c.GossipNodes = t.GossipInterval, t.GossipNodes
 	c.PushPullInterval, c.TCPTimeout = t.PushPull, t.Stream
-	c.GossipToTheDeadTime = 2 * t.PushPull
+	c.GossipToTheDeadTime = 30 * time.Second
 }

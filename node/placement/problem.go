@@ -33,8 +33,9 @@ type Profile struct {
 	// Groups is seconds per group, parallel to the graph's; they add up to Total, the seconds of the whole graph run as one.
 	Groups []float64 `json:"groups"`
 	Total  float64   `json:"total"`
-	// Overhead is seconds that each further stage costs beyond its groups' times.
-	Overhead float64 `json:"overhead"`
+	// Border is the seconds that a byte which crosses between two stages costs both together beyond their groups' times, on a
+	// machine of Speed 1.
+	Border float64 `json:"border"`
 }
 
 // Question is everything that a problem is made from.
@@ -208,7 +209,7 @@ func (b *builder) outputs() error {
 	return nil
 }
 
-// classes ties together the pieces around each value that cannot travel.
+// classes ties together the pieces around each value that cannot travel, and constants to where they are read.
 func (b *builder) classes() {
 	parent := make([]int, len(b.p.Pieces))
 	for i := range parent {
@@ -222,6 +223,19 @@ func (b *builder) classes() {
 		return parent[i]
 	}
 	tied := make([]bool, len(b.p.Pieces))
+	// A piece without inputs makes a constant: it runs where the constant is first read.
+	for i := range b.p.Pieces {
+		if len(b.p.Pieces[i].In) > 0 {
+			continue
+		}
+		for _, v := range b.p.Pieces[i].Out {
+			if readers := b.p.Values[v].Consumers; len(readers) > 0 {
+				parent[find(i)] = find(int(readers[0]))
+				tied[i], tied[readers[0]] = true, true
+				break
+			}
+		}
+	}
 	entry := -1 // the class that has to be on the entry
 	for i := range b.p.Values {
 		v := &b.p.Values[i]

@@ -75,7 +75,9 @@ func assign(plan *planner.Plan, stages []stageState) map[planner.NodeID]Assignme
 		a := parts[t.From]
 		a.Ship = append(a.Ship, Shipment{t.Value, t.To, t.Coding})
 		parts[t.From] = a
-		parts[t.To] = parts[t.To] // a node that only receives takes part, too
+		if _, there := parts[t.To]; !there {
+			parts[t.To] = Assignment{} // a node that only receives takes part, too
+		}
 	}
 	return parts
 }

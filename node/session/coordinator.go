@@ -21,8 +21,9 @@ type Config struct {
 	Patience Patience
 }
 
-// Patience says when a stage is so late that its node is taken for frozen: the time it was predicted to take since the
-// last progress, times Factor, plus Slack.
+// Patience says when a stage is late: after the time that it was predicted to take since the last progress, times Factor,
+// plus Slack. Its node is asked then. One that does not answer within Slack and two round trips is taken for frozen; one
+// that does is busy, and gets more time, MaxGrants times.
 type Patience struct {
 	// Factor of 0 means DefaultFactor.
 	Factor float64
@@ -32,9 +33,13 @@ type Patience struct {
 
 // Defaults of Patience.
 const (
-	DefaultFactor = 3
-	DefaultSlack  = 250 * time.Millisecond
+	DefaultFactor = 2
+	DefaultSlack  = 150 * time.Millisecond
 )
+
+// MaxGrants is how often in an epoch a late node that answers gets more time, each time twice as much, before the rest
+// goes elsewhere.
+const MaxGrants = 3
 
 // Coordinator is the entry node's view of one request. NewCoordinator makes one.
 type Coordinator struct {
@@ -47,6 +52,12 @@ type Coordinator struct {
 	last, reached time.Duration
 	// late is how much longer than Patience says to wait: it doubles whenever waiting was all that could be done.
 	late time.Duration
+	// parts are the assignments of this epoch, to be sent again as questions.
+	parts map[planner.NodeID]Assignment
+	// asked is the node whose answer is awaited until asked by; nobody when by is 0. grants counts the answers.
+	asked  planner.NodeID
+	by     time.Duration
+	grants int
 
 	// held is the handle of each value that each node is known to keep.
 	held map[planner.ValueID]map[planner.NodeID]Handle
@@ -166,7 +177,7 @@ func (c *Coordinator) adopt(now time.Duration, plan *planner.Plan, stages []stag
 	c.plan, c.stages = plan, stages
 	c.last, c.reached = now, 0
 	c.sent = map[Shipment]bool{}
-	c.asking, c.retry = false, 0
+	c.asking, c.retry, c.by, c.grants = false, 0, 0, 0
 	c.forgetUnread()
 
 	parts := assign(plan, stages)
@@ -178,9 +189,11 @@ func (c *Coordinator) adopt(now time.Duration, plan *planner.Plan, stages []stag
 	for _, n := range c.everyone(parts) {
 		a := parts[n]
 		a.Epoch, a.Entry, a.Remaining, a.Hold = c.epoch, c.cfg.Self, c.cfg.Deadline-now, c.heldAt(n)
+		parts[n] = a
 		c.members[n] = true
 		c.emit(Tell{n, &Adopt{a}})
 	}
+	c.parts = parts
 	c.deliver()
 }
 
@@ -188,6 +201,11 @@ func (c *Coordinator) adopt(now time.Duration, plan *planner.Plan, stages []stag
 func (c *Coordinator) noticed(now time.Duration, from planner.NodeID, n *Notice) {
 	if n.Epoch != c.epoch || c.down[from] || !c.members[from] {
 		return
+	}
+	if c.by != 0 && from == c.asked {
+		c.by = 0
+		c.grants++
+		c.wait()
 	}
 	for _, v := range n.Held {
 		c.hold(from, v)

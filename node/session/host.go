@@ -226,7 +226,7 @@ func (h *Host) computed(now time.Duration, e Computed) {
 // advance starts every stage whose inputs are here and sends every value that is.
 func (h *Host) advance(now time.Duration) {
 	for i, s := range h.a.Ship {
-		if v, ok := h.held[s.Value]; ok && !h.ships[i] {
+		if v, ok := h.held[s.Value]; ok && !h.ships[i] && s.To != h.self {
 			h.ships[i] = true
 			left := max(0, h.expires-Grace-now)
 			h.emit(Send{Handle: v, Epoch: h.a.Epoch, To: s.To, Coding: s.Coding, Remaining: left})

@@ -53,7 +53,7 @@ type Assignment struct {
 // Message goes between the Coordinator and a Host. It is *Adopt, *Notice, *Release or *End.
 type Message interface{ isMessage() }
 
-// Adopt gives a Host its part of a new epoch.
+// Adopt gives a Host its part of a new epoch. Sent again, it asks whether the Host is there.
 type Adopt struct{ Assignment Assignment }
 
 // Notice tells the Coordinator what became true at a Host in an epoch. Each is sent once; a Host repeats all of them when

@@ -108,8 +108,7 @@ func (c *Coordinator) noPlan(now time.Duration, reason string) {
 		c.retry = now + c.pause
 		c.pause *= 2
 	case c.viable():
-		c.late += c.pause
-		c.pause *= 2
+		c.wait()
 	default:
 		why := []string{c.trouble, reason}
 		if c.failure != "" && !strings.Contains(c.trouble, c.failure) {
@@ -127,17 +126,45 @@ func (c *Coordinator) overdue(now time.Duration) {
 		c.ask(now, "another try: "+c.trouble)
 		return
 	}
-	if due, n, why := c.due(); !c.asking && c.retry == 0 && now >= due {
-		if n == c.cfg.Self || c.suspect[n] {
-			c.late += c.pause
-			c.pause *= 2
-			return
-		}
+	due, n, why := c.due()
+	switch {
+	case c.asking || c.retry != 0 || now < due:
+	case c.by != 0 && now < c.by:
+	case n == c.cfg.Self || c.suspect[n]:
+		c.wait()
+	case (c.by == 0 || c.asked != n) && c.grants < MaxGrants && c.members[n]:
+		c.question(now, n)
+	default:
+		c.by = 0
 		c.suspected(now, n, why)
 		if !c.asking {
 			c.ask(now, why)
 		}
 	}
+}
+
+// question sends a late node its assignment again. A Host that has it repeats what it has noticed, so that lost messages
+// are made good, too.
+func (c *Coordinator) question(now time.Duration, n planner.NodeID) {
+	a := c.parts[n]
+	a.Remaining = c.cfg.Deadline - now
+	c.asked, c.by = n, now+c.cfg.Patience.Slack+2*c.roundTrip(n)
+	c.emit(Tell{n, &Adopt{a}})
+}
+
+// roundTrip is between the entry and a node, as the problem has it.
+func (c *Coordinator) roundTrip(n planner.NodeID) time.Duration {
+	paths := c.cfg.Problem.Paths
+	if int(c.cfg.Self) >= len(paths) || int(n) >= len(paths[c.cfg.Self]) {
+		return 0
+	}
+	return paths[c.cfg.Self][n].RTT
+}
+
+// wait gives the present plan more time.
+func (c *Coordinator) wait() {
+	c.late += c.pause
+	c.pause *= 2
 }
 
 // due is when the present plan is late, whose fault that is, and why.
@@ -299,7 +326,7 @@ func (c *Coordinator) setTimer() {
 		at = min(at, c.retry)
 	} else if !c.asking {
 		due, _, _ := c.due()
-		at = min(at, due)
+		at = min(at, max(due, c.by))
 	}
 	if at != c.timer {
 		c.timer = at

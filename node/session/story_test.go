@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -98,7 +99,8 @@ func duration(t *testing.T, d *datadriven.TestData, arg string) time.Duration {
 //	piece front: x -> u 100ms 20ms 5ms
 //	plan device edge cloud
 //
-// A piece's times are per node, "-" where the node cannot run it; the last value is the model's output.
+// A piece's times are per node, "-" where the node cannot run it, "100ms*4" where it takes four times what is predicted; the
+// last value is the model's output.
 func request(t *testing.T, d *datadriven.TestData) *world {
 	p := &planner.Problem{Model: "story"}
 	values := map[string]planner.ValueID{}
@@ -111,6 +113,7 @@ func request(t *testing.T, d *datadriven.TestData) *world {
 		return values[name]
 	}
 	var place []planner.NodeID
+	busy := map[[2]int]float64{}
 	for _, line := range strings.Split(d.Input, "\n") {
 		f := strings.Fields(line)
 		switch f[0] {
@@ -133,7 +136,11 @@ func request(t *testing.T, d *datadriven.TestData) *world {
 				piece.Out = append(piece.Out, v)
 				p.Values[v].Producer = id
 			}
-			for _, text := range f[end:] {
+			for n, text := range f[end:] {
+				text, slow, _ := strings.Cut(text, "*")
+				if slow != "" {
+					busy[[2]int{int(id), n}], _ = strconv.ParseFloat(slow, 64)
+				}
 				took, err := time.ParseDuration(text)
 				seconds := took.Seconds()
 				if err != nil {
@@ -160,7 +167,7 @@ func request(t *testing.T, d *datadriven.TestData) *world {
 		}
 	}
 	w := &world{
-		t: t, problem: p, choose: quickest, delay: 10 * time.Millisecond, replan: 5 * time.Millisecond,
+		t: t, problem: p, busy: busy, choose: quickest, delay: 10 * time.Millisecond, replan: 5 * time.Millisecond,
 		detect: 20 * time.Millisecond, deadline: 2 * time.Second,
 	}
 	if d.HasArg("deadline") {

@@ -27,6 +27,8 @@ type world struct {
 	// lose and double are the shares of messages and values that are lost silently, or come twice.
 	lose, double float64
 	deadline     time.Duration
+	// busy multiplies the time of a piece on a node, beyond what the problem says.
+	busy map[[2]int]float64
 
 	now         time.Duration
 	queue       agenda
@@ -228,6 +230,9 @@ func (w *world) told(from planner.NodeID, e Tell) {
 	if a, ok := e.Message.(*Adopt); ok && a.Assignment.Epoch > w.nodes[e.To].host.Epoch() {
 		w.printf("%s adopts epoch %d: %s", w.name(e.To), a.Assignment.Epoch, w.duties(a.Assignment))
 	}
+	if a, ok := e.Message.(*Adopt); ok && a.Assignment.Epoch == w.nodes[e.To].host.Epoch() {
+		w.printf("%s is asked, and repeats what it said in epoch %d", w.name(e.To), a.Assignment.Epoch)
+	}
 	if r, ok := e.Message.(*Release); ok {
 		w.printf("%s may release %s", w.name(e.To), w.names(r.Values))
 	}
@@ -282,7 +287,7 @@ func (w *world) compute(n planner.NodeID, e Compute) {
 	var took time.Duration
 	for _, id := range e.Task.Pieces {
 		piece := w.problem.Pieces[id]
-		took += time.Duration(piece.Time[n] * float64(time.Second))
+		took += time.Duration(piece.Time[n] * max(1, w.busy[[2]int{int(id), int(n)}]) * float64(time.Second))
 		var in []uint64
 		for _, v := range piece.In {
 			in = append(in, content[v])

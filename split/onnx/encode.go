@@ -77,17 +77,11 @@ func encodeGraph(g *split.Graph, outer map[string]*tensor.Tensor) (*onnxpb.Graph
 	}
 	for v := range g.Values {
 		val := &g.Values[v]
-		switch {
-		case val.Const != nil:
-			if !used[v] && len(val.Consumers) == 0 || consts[val.Name] == val.Const {
-				continue
-			}
-			t := TensorProto(val.Name, val.Const)
-			p.Initializer = append(p.Initializer, t)
-			consts[val.Name] = val.Const
-		case !border[split.ValueID(v)] && val.Producer >= 0 && (val.DType != tensor.Invalid || val.Kind != split.TensorKind):
-			p.ValueInfo = append(p.ValueInfo, valueProto(val))
+		if val.Const == nil || !used[v] && len(val.Consumers) == 0 || consts[val.Name] == val.Const {
+			continue
 		}
+		p.Initializer = append(p.Initializer, TensorProto(val.Name, val.Const))
+		consts[val.Name] = val.Const
 	}
 	for i := range g.Ops {
 		n, err := encodeOp(g, &g.Ops[i], consts)
@@ -95,6 +89,14 @@ func encodeGraph(g *split.Graph, outer map[string]*tensor.Tensor) (*onnxpb.Graph
 			return nil, err
 		}
 		p.Node = append(p.Node, n)
+		for _, v := range g.Ops[i].Outputs {
+			if v == split.None || border[v] {
+				continue
+			}
+			if val := &g.Values[v]; val.DType != tensor.Invalid || val.Kind != split.TensorKind {
+				p.ValueInfo = append(p.ValueInfo, valueProto(val))
+			}
+		}
 	}
 	for _, v := range g.Outputs {
 		p.Output = append(p.Output, valueProto(&g.Values[v]))
@@ -194,7 +196,11 @@ func WriteTensor(name string, t *tensor.Tensor) ([]byte, error) {
 }
 
 func valueProto(v *split.Value) *onnxpb.ValueInfoProto {
-	return &onnxpb.ValueInfoProto{Name: v.Name, Type: typeProto(v.Type())}
+	p := &onnxpb.ValueInfoProto{Name: v.Name}
+	if v.Kind != split.TensorKind || v.DType != tensor.Invalid {
+		p.Type = typeProto(v.Type())
+	}
+	return p
 }
 
 func typeProto(t split.Type) *onnxpb.TypeProto {

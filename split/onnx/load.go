@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoregistry"
-	"google.golang.org/protobuf/runtime/protoiface"
 
 	"github.com/cleave-mesh/cleave/internal/onnxpb"
 	"github.com/cleave-mesh/cleave/split"
@@ -63,14 +61,18 @@ func Decode(model []byte, dir string) (*split.Graph, error) {
 
 // decode reads a model; owned says that buf may be changed.
 func decode(buf []byte, dir string, owned bool) (*split.Graph, error) {
+	c := &carver{raw: [][]byte{}}
+	if err := c.add(buf, modelMessage, 0); err != nil {
+		return nil, err
+	}
 	m := &onnxpb.ModelProto{}
-	if err := unmarshal(buf, m); err != nil {
+	if err := unmarshal(c.skeleton, m); err != nil {
 		return nil, err
 	}
 	if m.Graph == nil {
 		return nil, fmt.Errorf("%w: it holds no graph", ErrFormat)
 	}
-	r := &reader{model: m, dir: dir}
+	r := &reader{model: m, dir: dir, raw: c.raw}
 	if owned {
 		r.buf = buf
 	}
@@ -78,14 +80,9 @@ func decode(buf []byte, dir string, owned bool) (*split.Graph, error) {
 	return r.read()
 }
 
-// unmarshal parses buf into m, whose byte fields then share buf.
+// unmarshal parses buf into m.
 func unmarshal(buf []byte, m proto.Message) error {
-	msg := m.ProtoReflect()
-	_, err := msg.ProtoMethods().Unmarshal(protoiface.UnmarshalInput{
-		Message: msg, Buf: buf, Flags: protoiface.UnmarshalAliasBuffer | protoiface.UnmarshalDiscardUnknown,
-		Resolver: protoregistry.GlobalTypes, Depth: maxMessageDepth,
-	})
-	if err != nil {
+	if err := (proto.UnmarshalOptions{DiscardUnknown: true, RecursionLimit: maxMessageDepth}).Unmarshal(buf, m); err != nil {
 		return fmt.Errorf("%w: %v", ErrFormat, err)
 	}
 	return nil

@@ -14,11 +14,13 @@ import (
 type reader struct {
 	model     *onnxpb.ModelProto
 	dir       string
-	buf       []byte // the file's bytes when the reader may change them, else nil
+	buf       []byte   // the file's bytes when the reader may change them, else nil
+	raw       [][]byte // what the carver took out of the model; nil when nothing was
 	files     externalFiles
 	functions map[functionKey]*onnxpb.FunctionProto
 	opset     map[string]int
 	ops       int // converted so far
+	subgraphs int // begun so far
 }
 
 // functionKey is what a node calls a function by.
@@ -104,6 +106,8 @@ type scope struct {
 func (r *reader) graph(p *onnxpb.GraphProto, outer *scope, opset map[string]int) (*scope, error) {
 	s := &scope{r: r, b: split.NewBuilder(p.Name, 0), outer: outer, vars: map[string]split.ValueID{}, opset: opset}
 	if outer != nil {
+		r.subgraphs++
+		s.b.Prefix(fmt.Sprintf("body_%d/", r.subgraphs))
 		s.depth, s.attrs = outer.depth+1, outer.attrs
 	}
 	if s.depth > MaxDepth {

@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"unsafe"
@@ -80,12 +81,19 @@ func (r *reader) contents(p *onnxpb.TensorProto) (*tensor.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(p.RawData) > 0 || want == 0 {
-		if len(p.RawData) != want {
-			return nil, mismatch(d, shape, len(p.RawData), "bytes")
+	raw, err := r.restore(p.RawData)
+	if err != nil {
+		return nil, err
+	}
+	if len(raw) > 0 || want == 0 {
+		if len(raw) != want {
+			return nil, mismatch(d, shape, len(raw), "bytes")
 		}
-		p.RawData = r.align(p.RawData, d.Bits()/8)
-		return tensor.FromBytes(d, shape, p.RawData)
+		aligned := r.align(raw, d.Bits()/8)
+		if r.raw != nil && len(p.RawData) > 0 { // a tensor inside a function is read once a call
+			r.raw[binary.LittleEndian.Uint32(p.RawData)] = aligned
+		}
+		return tensor.FromBytes(d, shape, aligned)
 	}
 	return typedContents(p, d, shape, want)
 }

@@ -21,12 +21,12 @@ type Virtual struct {
 }
 
 // Socket makes a socket with an address of its own.
-func (v *Virtual) Socket() *simnet.SimConn {
+func (v *Virtual) Socket() net.PacketConn {
 	v.next++
 	addr := &net.UDPAddr{IP: net.IPv4(10, byte(v.next>>16), byte(v.next>>8), byte(v.next)).To4(), Port: 25328}
 	c := simnet.NewBlockingSimConn(addr, &v.router)
 	v.Conns = append(v.Conns, c)
-	return c
+	return socket{c}
 }
 
 // socket writes IPv4 addresses in the one form that simnet's routing table knows.
@@ -46,7 +46,7 @@ func (v *Virtual) Configure(tb testing.TB, c *transport.Config, l shape.Link, se
 	if err := s.SetDefault(l); err != nil {
 		tb.Fatal(err)
 	}
-	c.Socket, c.Shaper = socket{v.Socket()}, s
+	c.Socket, c.Shaper = v.Socket(), s
 	return s
 }
 

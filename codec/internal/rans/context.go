@@ -5,17 +5,17 @@ import (
 	"math/bits"
 )
 
-// Context coding: symbols of a small alphabet, each under one of nine distributions that two earlier symbols choose.
+// Context coding: symbols of a small alphabet, each under one of 16 distributions that two earlier symbols choose.
 //
 // The n symbols are cut into L strips of equal length (32, or 4 for short inputs; the last strips are filled up with
 // zeros), and lane j codes strip j, so that in round t the neighbours of every lane's symbol stand at the same distances
-// in that lane's own past. A symbol's context is 3*near + far, where near is the class of the symbol Near places earlier
-// and far that of the symbol Far places earlier. The class of symbol s is min((s+1)/2, 2): with signed numbers folded to
-// 0, -1, 1, -2, 2, ... it is the magnitude, 2 at most. Where a strip has no symbol so far back, near is 0 and far equals
+// in that lane's own past. A symbol's context is 4*near + far, where near is the class of the symbol Near places earlier
+// and far that of the symbol Far places earlier. With signed numbers folded to 0, -1, 1, -2, 2, ... the magnitude of symbol
+// s is (s+1)/2; its class is 0 for magnitude 0, 1 for 1, 2 for 2 and 3, 3 from 4 on. Where a strip has no symbol so far back, near is 0 and far equals
 // near.
 const (
 	// Contexts is the number of distributions, Alphabet that of symbols.
-	Contexts = 9
+	Contexts = 16
 	Alphabet = 32
 	// ContextBits is the precision of a context's frequencies, which sum to ContextScale.
 	ContextBits  = 11
@@ -34,7 +34,7 @@ type Neighbours struct{ Near, Far int }
 
 // ContextTable codes under ContextFreq. Build fills it; afterwards it is safe for concurrent use.
 type ContextTable struct {
-	enc [Contexts][Alphabet]encContext
+	enc [Contexts * Alphabet]encContext
 	// dec[context<<ContextBits | slot] is symbol | frequency<<8 | (slot - start)<<20.
 	dec [Contexts << ContextBits]uint32
 }
@@ -51,7 +51,7 @@ func (t *ContextTable) Build(freq *ContextFreq) {
 		start := uint32(0)
 		for s, f := range freq[c] {
 			f := uint32(f)
-			e := &t.enc[c][s]
+			e := &t.enc[c*Alphabet+s]
 			*e = encContext{limit: uint64(f) << (32 - ContextBits), gap: ContextScale - f}
 			switch f {
 			case 0:
@@ -150,15 +150,32 @@ func Classify(ctx, src []byte, d Neighbours, counts *ContextCounts) {
 		return
 	}
 	lanes, length := strips(len(src))
+	near, far := min(d.Near, length), min(d.Far, length)
 	for lane := range lanes {
 		s, c := src[lane*length:(lane+1)*length], ctx[lane*length:(lane+1)*length]
-		for t, v := range s {
+		begin := max(near, far)
+		for t, v := range s[:begin] {
 			k := contextAt(s, t, d)
 			c[t] = k
 			counts[k][v&(Alphabet-1)]++
 		}
+		rest := s[begin:]
+		out, n, f := c[begin:][:len(rest)], s[begin-near:][:len(rest)], s[begin-far:][:len(rest)]
+		for t, v := range rest {
+			k := 4*classes[n[t]] + classes[f[t]]
+			out[t] = k
+			counts[k%Contexts][v&(Alphabet-1)]++
+		}
 	}
 }
+
+// classes is class of every byte.
+var classes = func() (c [256]byte) {
+	for s := range c {
+		c[s] = byte(min(bits.Len((uint(s)+1)/2), 3))
+	}
+	return c
+}()
 
 func contextAt(strip []byte, t int, d Neighbours) byte {
 	near := byte(0)
@@ -169,10 +186,10 @@ func contextAt(strip []byte, t int, d Neighbours) byte {
 	if t >= d.Far {
 		far = class(strip[t-d.Far])
 	}
-	return 3*near + far
+	return 4*near + far
 }
 
-func class(s byte) byte { return min((s+1)>>1, 2) }
+func class(s byte) byte { return classes[s] }
 
 // Size predicts the bytes of coding counts under freq, without the states; +1<<40 when a symbol has no frequency.
 func (freq *ContextFreq) Size(counts *ContextCounts) int {
@@ -198,7 +215,7 @@ func (t *ContextTable) AppendContext(dst, src, ctx []byte, scratch *[]byte) []by
 		return dst
 	}
 	lanes, length := strips(len(src))
-	need := 2 * len(src)
+	need := 2*len(src) + 2 // a word is written ahead of the room for it
 	if cap(*scratch) < need {
 		*scratch = make([]byte, need)
 	}
@@ -208,18 +225,20 @@ func (t *ContextTable) AppendContext(dst, src, ctx []byte, scratch *[]byte) []by
 	for i := range lanes {
 		states[i] = floor
 	}
+	ctx = ctx[:len(src)]
 	for round := length - 1; round >= 0; round-- {
+		p := (lanes-1)*length + round
 		for lane := lanes - 1; lane >= 0; lane-- {
-			p := lane*length + round
-			e := &t.enc[ctx[p]][src[p]&(Alphabet-1)]
-			x := states[lane]
-			if uint64(x) >= e.limit {
-				at -= 2
-				binary.LittleEndian.PutUint16(buf[at:], uint16(x))
-				x >>= 16
-			}
+			e := &t.enc[int(ctx[p])*Alphabet+int(src[p]&(Alphabet-1))]
+			p -= length
+			x := states[lane&(manyLanes-1)]
+			// Without a branch, which would often be mispredicted: over is 1 when x gives off a word, else 0.
+			over := (e.limit - 1 - uint64(x)) >> 63
+			binary.LittleEndian.PutUint16(buf[at-2:], uint16(x))
+			at -= int(over) * 2
+			x >>= over * 16 & 31
 			q, _ := bits.Mul64(uint64(x), e.inverse)
-			states[lane] = x + e.bias + uint32(q)*e.gap
+			states[lane&(manyLanes-1)] = x + e.bias + uint32(q)*e.gap
 		}
 	}
 	for _, x := range states[:lanes] {

@@ -128,7 +128,7 @@ func lanesFor(n int) int {
 }
 
 // MaxLen is the most bytes that Append adds for n symbols.
-func MaxLen(n int) int { return 4*manyLanes + 2*n }
+func MaxLen(n int) int { return 4*manyLanes + 2*n + 2 }
 
 // Append codes src, whose symbols all have a frequency, and appends the bytes. scratch grows as needed and is kept by the
 // caller for the next call.
@@ -161,11 +161,11 @@ func (t *Table) encodeScalar(states *[manyLanes]uint32, lanes int, src, buf []by
 	for i := len(src) - 1; i >= 0; i-- {
 		e := &t.enc[src[i]]
 		x := states[i&mask&(manyLanes-1)]
-		if x >= e.limit {
-			at -= 2
-			binary.LittleEndian.PutUint16(buf[at:], uint16(x))
-			x >>= 16
-		}
+		// Without a branch, which would often be mispredicted: over is 1 when x gives off a word, else 0.
+		over := (uint64(e.limit) - 1 - uint64(x)) >> 63
+		binary.LittleEndian.PutUint16(buf[at-2:], uint16(x))
+		at -= int(over) * 2
+		x >>= over * 16 & 31
 		q, _ := bits.Mul64(uint64(x), e.inverse)
 		states[i&mask&(manyLanes-1)] = x + e.bias + uint32(q)*e.gap
 	}

@@ -11,12 +11,15 @@ func rangeOf(src []float32) (lo, hi float32, finite bool) { return rangeGeneric(
 func quantize(dst []byte, src []float32, base, inv, top float32) {
 	quantizeGeneric(dst, src, base, inv, top)
 }
+
 func dequantize(dst []float32, src []byte, base, step float32) {
 	dequantizeGeneric(dst, src, base, step)
 }
+
 func quantizeRow(dst []byte, src, base, inv []float32, top float32) {
 	quantizeRowGeneric(dst, src, base, inv, top)
 }
+
 func dequantizeRow(dst []float32, src []byte, base, step []float32) {
 	dequantizeRowGeneric(dst, src, base, step)
 }

@@ -7,25 +7,46 @@ import (
 
 	"github.com/cleave-mesh/cleave/split/engine"
 	"github.com/cleave-mesh/cleave/split/engine/native"
+	"github.com/cleave-mesh/cleave/split/engine/ort"
 )
 
-// Backends is the one visible table: every backend that can run here, the embedded one first.
-func Backends() []engine.Backend {
-	return []engine.Backend{native.New(native.Config{})}
+// constructor makes a backend, or says why it is not here.
+type constructor struct {
+	name string
+	make func() (engine.Backend, error)
 }
 
-// Lookup is the backend called name. "auto" and "" mean the first one of the table.
+// table is the one visible list of backends, in the order in which "auto" takes them.
+func table() []constructor {
+	return []constructor{
+		{"native", func() (engine.Backend, error) { return native.New(native.Config{}), nil }},
+		{"ort", func() (engine.Backend, error) { return ort.New(ort.Config{}) }},
+	}
+}
+
+// Backends is every backend that can run here, the embedded one first.
+func Backends() []engine.Backend {
+	var all []engine.Backend
+	for _, c := range table() {
+		if b, err := c.make(); err == nil {
+			all = append(all, b)
+		}
+	}
+	return all
+}
+
+// Lookup is the backend called name; its error says why one of the table is not here. "auto" and "" mean the embedded one,
+// which every host has.
 func Lookup(name string) (engine.Backend, error) {
-	all := Backends()
 	if name == "auto" || name == "" {
-		return all[0], nil
+		name = "native"
 	}
 	var names []string
-	for _, b := range all {
-		if b.Name() == name {
-			return b, nil
+	for _, c := range table() {
+		if c.name == name {
+			return c.make()
 		}
-		names = append(names, b.Name())
+		names = append(names, c.name)
 	}
-	return nil, fmt.Errorf("no engine %q here: use one of auto, %s", name, strings.Join(names, ", "))
+	return nil, fmt.Errorf("no engine %q: use auto, %s", name, strings.Join(names, " or "))
 }

@@ -16,7 +16,8 @@ type compiler struct {
 	cl []int
 	// plain[v] reports that value v exists in ONNX layout: it does unless a group computed it channels-last only.
 	plain []bool
-	uses  []int // how many groups and outputs read each value
+	// folded has the weights that were computed from constants when the program was made.
+	folded map[split.ValueID]*tensor.Tensor
 }
 
 // compile makes the program of g. Weights go to the executable's packer, which several programs share.
@@ -25,7 +26,7 @@ func (e *executable) compile(ctx context.Context, g *split.Graph) (*program, err
 		g: g, parallel: e.parallel, out: make([]tensor.Value, len(g.Outputs)),
 		slots: make([]slot, len(g.Values)),
 	}
-	c := &compiler{e: e, p: p, g: g, cl: make([]int, len(g.Values)), plain: make([]bool, len(g.Values))}
+	c := &compiler{e: e, p: p, g: g, cl: make([]int, len(g.Values)), plain: make([]bool, len(g.Values)), folded: map[split.ValueID]*tensor.Tensor{}}
 	for i := range g.Values {
 		v := &g.Values[i]
 		s := slot{root: i, first: -1}
@@ -69,19 +70,66 @@ func (e *executable) compile(ctx context.Context, g *split.Graph) (*program, err
 	return p, nil
 }
 
-// group appends the steps of one group: the fast ones where there are any, the reference ones otherwise.
+// group appends the steps of one group. The shorter form of its ops is taken where there is one; of those, the longest runs
+// that have a vectorised step become one step each.
 func (c *compiler) group(gr *split.Group) error {
-	if !c.e.cfg.Reference && c.fast(gr) {
+	ops := make([]*split.Op, 0, len(gr.Ops))
+	for _, id := range gr.Ops {
+		ops = append(ops, &c.g.Ops[id])
+	}
+	if c.e.cfg.Reference {
+		for _, op := range ops {
+			c.reference(op)
+		}
 		return nil
 	}
-	for _, id := range gr.Ops {
-		op := &c.g.Ops[id]
-		if len(gr.Ops) > 1 && !c.e.cfg.Reference && c.fast(&split.Group{Pattern: op.Type, Ops: []split.OpID{id}}) {
+	if gr.Fused != nil {
+		ops = ops[:0]
+		for i := range gr.Fused {
+			ops = append(ops, &gr.Fused[i])
+		}
+	}
+	for i := 0; i < len(ops); {
+		if c.foldWeights(ops[i]) {
+			i++
 			continue
 		}
-		c.reference(op)
+		n := len(ops) - i
+		for n > 0 && !c.fast(ops[i:i+n]) {
+			n--
+		}
+		if n == 0 {
+			c.reference(ops[i])
+			n = 1
+		}
+		i += n
 	}
 	return nil
+}
+
+// foldWeights computes a DequantizeLinear of constants now, so that what reads it can be packed.
+func (c *compiler) foldWeights(op *split.Op) bool {
+	if op.Domain != onnx || op.Type != "DequantizeLinear" {
+		return false
+	}
+	cl := call{op: op, opset: c.g.Opset[onnx], in: make([]tensor.Value, len(op.Inputs)), out: make([]tensor.Value, 1)}
+	for i, v := range op.Inputs {
+		if v == split.None {
+			continue
+		}
+		t := c.constant(v)
+		if t == nil {
+			return false
+		}
+		cl.in[i] = t
+	}
+	if evalDequantize(&cl) != nil {
+		return false
+	}
+	id := op.Outputs[0]
+	c.folded[id] = cl.out[0].(*tensor.Tensor)
+	c.p.set(int(id), c.folded[id])
+	return true
 }
 
 // reference appends the step that computes op by its reference implementation.
@@ -165,6 +213,13 @@ type stepIO struct {
 
 // add appends a step.
 func (c *compiler) add(s step, io stepIO) {
+	for _, i := range io.reads {
+		if i >= 0 && i < len(c.g.Values) {
+			if t := c.constant(split.ValueID(i)); t != nil {
+				c.e.packs.hold(t)
+			}
+		}
+	}
 	c.p.steps = append(c.p.steps, s)
 	c.p.io = append(c.p.io, io)
 }
@@ -186,7 +241,7 @@ func (c *compiler) want(i int) bool {
 // aliased makes value to another view of value from, when that is possible without a step.
 func (c *compiler) aliased(from, to split.ValueID) bool {
 	f, t := &c.p.slots[from], &c.p.slots[to]
-	if c.g.Values[from].Const != nil || !c.p.slots[f.root].planned || f.shape == nil || t.shape == nil || f.dtype != t.dtype {
+	if c.constant(from) != nil || !c.p.slots[f.root].planned || f.shape == nil || t.shape == nil || f.dtype != t.dtype {
 		return false
 	}
 	n, err := f.shape.Elements()

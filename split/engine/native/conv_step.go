@@ -8,29 +8,20 @@ import (
 )
 
 // conv appends a convolution with its epilogue: depthwise, or an indirect product.
-func (c *compiler) conv(gr *split.Group) bool {
-	op := &c.g.Ops[gr.Ops[0]]
+func (c *compiler) conv(ops []*split.Op) bool {
+	op := ops[0]
 	x := op.Inputs[0]
 	n, ch, h, w, ok := c.image(x)
 	weights := c.constant(op.Inputs[1])
 	if !ok || weights == nil || weights.DType() != tensor.Float32 {
 		return false
 	}
-	e, ok := c.epilogue(gr, 1)
+	e, ok := c.epilogue(ops, 1)
 	if !ok {
 		return false
 	}
-	if b := op.Input(2); b != split.None {
-		t := c.constant(b)
-		if t == nil || e.bias != nil && t.Len() != len(e.bias) {
-			return false
-		}
-		bias := tensor.Data[float32](t)
-		if e.bias != nil {
-			bias = append([]float32{}, bias...)
-			kernel.Add(bias, bias, e.bias)
-		}
-		e.bias = bias
+	if !c.biased(&e, op.Input(2)) {
+		return false
 	}
 	cl := call{op: op, opset: c.g.Opset[op.Domain]}
 	win, out, err := cl.convWindow(c.p.slots[x].shape, weights.Shape())

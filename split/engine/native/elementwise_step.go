@@ -60,7 +60,14 @@ func (c *compiler) activation(op *split.Op) bool {
 		"Exp": kernel.Exp, "Log": kernel.Log, "Sqrt": kernel.Sqrt, "Erf": kernel.Erf,
 	}[op.Type]
 	picos := costlyPicos
-	if f == nil {
+	switch {
+	case op.Type == "Pow" && c.is(op.Input(1), 2):
+		f, picos = func(dst, src []float32) { kernel.Mul(dst, src, src) }, cheapPicos
+	case op.Type == "Reciprocal":
+		f, picos = func(dst, src []float32) { scalarOp("Div", true, dst, src, 1) }, cheapPicos
+	case op.Type == "Neg":
+		f, picos = func(dst, src []float32) { kernel.MulScalar(dst, src, -1) }, cheapPicos
+	case f == nil:
 		act, ok := c.activationOf(op)
 		if !ok {
 			return false
@@ -76,6 +83,12 @@ func (c *compiler) activation(op *split.Op) bool {
 	return true
 }
 
+// is reports whether v is a constant scalar of the given value.
+func (c *compiler) is(v split.ValueID, want float32) bool {
+	x, ok := c.scalar(v)
+	return ok && x == want
+}
+
 type mapStep struct {
 	x, y     int
 	src, dst []float32
@@ -88,30 +101,10 @@ func (s *mapStep) run(p *program) error {
 	return nil
 }
 
-// binary appends an element-wise op of two values: of one shape, with a scalar, or with one that repeats in rows.
-func (c *compiler) binary(op *split.Op) bool {
-	if len(op.Inputs) != 2 {
-		return false
-	}
-	a, b, y := op.Inputs[0], op.Inputs[1], op.Outputs[0]
-	if !c.isFloat32(a) || !c.isFloat32(b) {
-		return false
-	}
-	so := c.p.slots[y].shape
-	if c.p.slots[a].shape.Equal(so) && c.p.slots[b].shape.Equal(so) && c.g.Values[a].Const == nil && c.g.Values[b].Const == nil {
-		in, cl := c.follow(a, b)
-		s := &zipStep{a: in[0], b: in[1], y: c.out(y, cl)}
-		f := vectorOp(op.Type)
-		s.task.n = c.elements(s.y)
-		s.task.nanos = s.task.n * cheapPicos / 1000
-		s.task.f = func(lo, hi int) { f(s.dst[lo:hi], s.x[lo:hi], s.w[lo:hi]) }
-		c.add(s, stepIO{reads: in, writes: []int{s.y}})
-		return true
-	}
-	return c.broadcast(op, a, b, y, so)
-}
+// operation computes dst = op(a, b), element by element.
+type operation func(dst, a, b []float32)
 
-func vectorOp(typ string) func(dst, a, b []float32) {
+func operationOf(typ string) operation {
 	switch typ {
 	case "Add":
 		return kernel.Add
@@ -128,6 +121,45 @@ func vectorOp(typ string) func(dst, a, b []float32) {
 	}
 }
 
+// binary appends an element-wise op of two values, and the activation that follows it: of one shape, with a scalar, or with
+// one that repeats.
+func (c *compiler) binary(ops []*split.Op) bool {
+	op := ops[0]
+	var act kernel.Activation
+	y := op.Outputs[0]
+	if len(ops) == 2 {
+		var ok bool
+		if act, ok = c.activationOf(ops[1]); !ok || ops[1].Inputs[0] != y {
+			return false
+		}
+		y = ops[1].Outputs[0]
+	}
+	if len(op.Inputs) != 2 || len(ops) > 2 {
+		return false
+	}
+	a, b := op.Inputs[0], op.Inputs[1]
+	if !c.isFloat32(a) || !c.isFloat32(b) {
+		return false
+	}
+	so := c.p.slots[y].shape
+	if c.p.slots[a].shape.Equal(so) && c.p.slots[b].shape.Equal(so) && c.constant(a) == nil && c.constant(b) == nil {
+		in, cl := c.follow(a, b)
+		s := &zipStep{a: in[0], b: in[1], y: c.out(y, cl)}
+		f := operationOf(op.Type)
+		s.task.n = c.elements(s.y)
+		s.task.nanos = s.task.n * (cheapPicos + actPicos(act.Kind)) / 1000
+		s.task.f = func(lo, hi int) {
+			f(s.dst[lo:hi], s.x[lo:hi], s.w[lo:hi])
+			if act.Kind != kernel.ActNone {
+				act.Apply(s.dst[lo:hi], s.dst[lo:hi])
+			}
+		}
+		c.add(s, stepIO{reads: in, writes: []int{s.y}})
+		return true
+	}
+	return c.broadcast(op.Type, act, a, b, y)
+}
+
 type zipStep struct {
 	a, b, y   int
 	x, w, dst []float32
@@ -140,87 +172,153 @@ func (s *zipStep) run(p *program) error {
 	return nil
 }
 
-// broadcast appends an op whose second operand (or first, when it commutes) is repeated over the other, which has the
-// result's shape. The repeated one is seen, after merging neighbouring dimensions, as outer×middle×inner where only the
-// middle varies.
-func (c *compiler) broadcast(op *split.Op, a, b, y split.ValueID, so tensor.Shape) bool {
-	swapped := false
-	if !c.p.slots[a].shape.Equal(so) || c.g.Values[a].Const != nil && c.g.Values[b].Const == nil && c.p.slots[b].shape.Equal(so) {
-		a, b, swapped = b, a, true
-	}
-	if !c.p.slots[a].shape.Equal(so) || len(so) == 0 {
+// broadcast appends an op one or both of whose operands repeat. Neighbouring dimensions along which both operands behave alike are
+// merged; what remains is a few loops around rows in which each operand advances by one or stands still.
+func (c *compiler) broadcast(typ string, act kernel.Activation, a, b, y split.ValueID) bool {
+	so := c.p.slots[y].shape
+	total, err := so.Elements()
+	if err != nil || total == 0 {
 		return false
 	}
-	bs := c.p.slots[b].shape
-	n, err := bs.Elements()
-	total, err2 := so.Elements()
-	if err != nil || err2 != nil || total == 0 {
-		return false
-	}
-	// The dimensions along which b varies must be neighbours.
-	lo, hi := len(so), 0 // [lo, hi)
-	for i := range bs {
-		if d := i + len(so) - len(bs); bs[i] != 1 {
-			lo, hi = min(lo, d), max(hi, d+1)
+	cl := len(so) >= 3 && len(so) <= 4 && (!c.plain[a] && c.p.slots[a].shape.Equal(so) || !c.plain[b] && c.p.slots[b].shape.Equal(so))
+	s := &broadcastStep{f: operationOf(typ), typ: typ, act: act}
+	var sts [2][]int
+	for i, v := range []split.ValueID{a, b} {
+		vs := c.p.slots[v].shape
+		slot := int(v)
+		if !cl {
+			c.toPlain(v)
+			sts[i] = broadcastStrides(vs, so)
+		} else {
+			full := append(make(tensor.Shape, 0, len(so)), vs...)
+			for len(full) < len(so) {
+				full = append(tensor.Shape{1}, full...)
+			}
+			if vs.Equal(so) || c.cl[v] >= 0 && len(vs) == len(so) {
+				slot = c.toCL(v)
+			} else {
+				c.toPlain(v)
+				// Only what has one varying block keeps its order of elements when the channels move to the end.
+				if size(full[2:]) != 1 && full[1] != 1 {
+					return false
+				}
+			}
+			sts[i] = broadcastStrides(channelsLast(full), channelsLast(so))
 		}
+		s.in[i] = slot
 	}
-	if n == 1 {
-		lo, hi = len(so)-1, len(so)
-	} else if !bs[lo-(len(so)-len(bs)) : hi-(len(so)-len(bs))].Equal(so[lo:hi]) {
-		return false
-	}
-	cl := !c.plain[a]
-	if cl && n != 1 && (lo != 1 || hi != 2) {
-		cl = false
-	}
-	s := &broadcastStep{op: op.Type, swapped: swapped, mid: n, b: int(b)}
-	c.toPlain(b)
+	mem := so
 	if cl {
-		s.a, s.inner = c.toCL(a), 1
-		if n == 1 {
-			s.mid, s.inner = 1, total
-		}
-		s.y = c.outCL(y)
-	} else {
-		c.toPlain(a)
-		s.a, s.inner = int(a), size(so[hi:])
-		if n == 1 {
-			s.mid, s.inner = 1, total
-		}
-		s.y = c.outPlain(y)
+		mem = channelsLast(so)
 	}
-	c.add(s, stepIO{reads: []int{s.a, s.b}, writes: []int{s.y}})
+	s.shape, s.strides = mergeDims(mem, sts)
+	s.y = c.out(y, cl)
+	s.task.f = s.rows
+	s.prepare(total)
+	c.add(s, stepIO{reads: s.in[:], writes: []int{s.y}})
 	return true
 }
 
-// broadcastStep computes y[o][m][i] = op(a[o][m][i], b[m]).
+// mergeDims joins neighbouring dimensions over which every operand is contiguous or every operand that stands still does so.
+func mergeDims(shape tensor.Shape, sts [2][]int) (tensor.Shape, [2][]int) {
+	out := tensor.Shape{}
+	var res [2][]int
+	for d, n := range shape {
+		if n == 1 {
+			continue
+		}
+		if k := len(out) - 1; k >= 0 && res[0][k] == sts[0][d]*n && res[1][k] == sts[1][d]*n {
+			out[k] *= n
+			res[0][k], res[1][k] = sts[0][d], sts[1][d]
+			continue
+		}
+		out = append(out, n)
+		res[0], res[1] = append(res[0], sts[0][d]), append(res[1], sts[1][d])
+	}
+	if len(out) == 0 {
+		out = tensor.Shape{1}
+		res = [2][]int{{0}, {0}}
+	}
+	return out, res
+}
+
+// broadcastStep computes y = act(op(a, b)) row by row.
 type broadcastStep struct {
-	op         string
-	a, b, y    int
-	mid, inner int
-	swapped    bool // the repeated operand is the left one
+	f       operation
+	typ     string
+	act     kernel.Activation
+	in      [2]int
+	y       int
+	shape   tensor.Shape // merged, in the order of memory
+	strides [2][]int
+	at      [2][]int32 // where each row of each operand begins
+
+	x, w, dst []float32
+	task      rowTask
+}
+
+// rowTask is a task over rows of n elements.
+type rowTask struct {
+	rows, n, nanos int
+	f              func(lo, hi int)
+}
+
+// Units implements pool.Task.
+func (t *rowTask) Units() int { return t.rows }
+
+// Nanos implements pool.Task.
+func (t *rowTask) Nanos() int { return t.nanos }
+
+// Run implements pool.Task.
+func (t *rowTask) Run(lo, hi int) { t.f(lo, hi) }
+
+func (s *broadcastStep) prepare(total int) {
+	k := len(s.shape) - 1
+	s.task.n = s.shape[k]
+	s.task.rows = total / s.task.n
+	s.task.nanos = total*(cheapPicos+actPicos(s.act.Kind))/1000 + s.task.rows*4
+	idx := make([]int, k)
+	for r := range s.task.rows {
+		unravel(r, s.shape[:k], idx)
+		for o := range s.at {
+			at := 0
+			for d, i := range idx {
+				at += i * s.strides[o][d]
+			}
+			s.at[o] = append(s.at[o], int32(at))
+		}
+	}
 }
 
 func (s *broadcastStep) run(p *program) error {
-	x, b, y := p.slots[s.a].f32, p.slots[s.b].f32, p.slots[s.y].f32
-	if s.inner == 1 { // rows of b
-		f := vectorOp(s.op)
-		for o := 0; o < len(x); o += s.mid {
-			if s.swapped {
-				f(y[o:o+s.mid], b[:s.mid], x[o:o+s.mid])
-			} else {
-				f(y[o:o+s.mid], x[o:o+s.mid], b[:s.mid])
+	s.x, s.w, s.dst = p.slots[s.in[0]].f32, p.slots[s.in[1]].f32, p.slots[s.y].f32
+	p.parallel.Run(&s.task)
+	return nil
+}
+
+func (s *broadcastStep) rows(lo, hi int) {
+	k, n := len(s.shape)-1, s.task.n
+	la, lb := s.strides[0][k], s.strides[1][k]
+	for r := lo; r < hi; r++ {
+		y := s.dst[r*n : (r+1)*n]
+		i, j := int(s.at[0][r]), int(s.at[1][r])
+		switch {
+		case la == 1 && lb == 1:
+			s.f(y, s.x[i:i+n], s.w[j:j+n])
+		case la == 1 && lb == 0:
+			scalarOp(s.typ, false, y, s.x[i:i+n], s.w[j])
+		case la == 0 && lb == 1:
+			scalarOp(s.typ, true, y, s.w[j:j+n], s.x[i])
+		default:
+			for e := range y {
+				a, b := s.x[i+e*la:][:1], s.w[j+e*lb:][:1]
+				s.f(y[e:e+1], a, b)
 			}
 		}
-		return nil
-	}
-	for o := 0; o < len(x); {
-		for m := 0; m < s.mid; m++ {
-			scalarOp(s.op, s.swapped, y[o:o+s.inner], x[o:o+s.inner], b[m])
-			o += s.inner
+		if s.act.Kind != kernel.ActNone {
+			s.act.Apply(y, y)
 		}
 	}
-	return nil
 }
 
 // scalarOp computes dst = op(src, v), or op(v, src) when swapped.

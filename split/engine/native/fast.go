@@ -8,27 +8,40 @@ import (
 	"github.com/cleave-mesh/cleave/split"
 )
 
-// fast appends the vectorised steps of a group and reports true; or appends nothing and reports false when there are none
-// for its ops, types or shapes. The choice depends on the group alone, never on the stage around it.
-func (c *compiler) fast(gr *split.Group) bool {
-	first := &c.g.Ops[gr.Ops[0]]
-	if first.Domain != onnx {
-		return false
-	}
-	for _, op := range gr.Ops {
-		for _, v := range c.g.Ops[op].Outputs {
+// fast appends the vectorised step of ops that belong to one group, each the only reader of the one before, and reports
+// true; or appends nothing and reports false when there is none for these ops, types or shapes. The choice depends on the
+// group alone, never on the stage around it.
+func (c *compiler) fast(ops []*split.Op) bool {
+	first := ops[0]
+	for _, op := range ops {
+		for _, v := range op.Outputs {
 			if v != split.None && !c.isFloat32(v) {
 				return false
 			}
 		}
 	}
+	switch first.Domain {
+	case onnx:
+	case split.DomainFused:
+		return len(ops) == 1 && c.attention(first)
+	default:
+		return false
+	}
 	switch first.Type {
 	case "Conv":
-		return c.conv(gr)
+		return c.conv(ops)
 	case "Gemm", "MatMul":
-		return c.product(gr)
+		return c.product(ops)
+	case "ConvTranspose":
+		return c.convTranspose(ops)
+	case "BatchNormalization", "InstanceNormalization":
+		return c.scaled(ops)
+	case "Add", "Mul":
+		return c.scaled(ops) || c.binary(ops)
+	case "Sub", "Div", "Max", "Min":
+		return c.binary(ops)
 	}
-	if len(gr.Ops) > 1 {
+	if len(ops) > 1 {
 		return false
 	}
 	switch first.Type {
@@ -36,8 +49,6 @@ func (c *compiler) fast(gr *split.Group) bool {
 		return c.pooling(first)
 	case "GlobalAveragePool", "GlobalMaxPool":
 		return c.globalPooling(first)
-	case "Add", "Sub", "Mul", "Div", "Max", "Min":
-		return c.binary(first)
 	case "Concat":
 		return c.concat(first)
 	case "Transpose":
@@ -46,14 +57,35 @@ func (c *compiler) fast(gr *split.Group) bool {
 		return c.softmax(first)
 	case "Pad":
 		return c.pad(first)
+	case "LayerNormalization", "RMSNormalization":
+		return c.layerNorm(first)
+	case "Resize":
+		return c.resize(first)
+	case "PRelu":
+		return c.prelu(first)
+	case "ReduceMean", "ReduceSum", "ReduceMax":
+		return c.reduce(first)
+	case "Slice", "Split":
+		return c.slices(first)
+	case "Gather":
+		return c.gather(first)
+	case "ScatterND":
+		return c.scatterRows(first)
+	case "LSTM", "GRU":
+		return c.recurrent(first)
+	case "LRN":
+		return c.lrn(first)
 	}
 	return c.activation(first)
 }
 
-// constant is the value of a constant float32 input, or nil.
+// constant is the value of a constant, or nil.
 func (c *compiler) constant(v split.ValueID) *tensor.Tensor {
 	if v == split.None {
 		return nil
+	}
+	if t := c.folded[v]; t != nil {
+		return t
 	}
 	return c.g.Values[v].Const
 }
@@ -142,14 +174,14 @@ type epilogue struct {
 	out      split.ValueID
 }
 
-// epilogue reads the ops of a group that follow its first one. ok is false when they are more than a kernel can fuse.
+// epilogue reads the ops that follow a product. ok is false when they are more than a kernel can fuse.
 // channel is the dimension of the product's output along which a bias varies.
-func (c *compiler) epilogue(gr *split.Group, channel int) (e epilogue, ok bool) {
-	cur := c.g.Ops[gr.Ops[0]].Outputs[0]
+func (c *compiler) epilogue(ops []*split.Op, channel int) (e epilogue, ok bool) {
+	cur := ops[0].Outputs[0]
 	e.residual = split.None
 	shape := c.p.slots[cur].shape
-	for i := 1; i < len(gr.Ops); i++ {
-		op := &c.g.Ops[gr.Ops[i]]
+	for i := 1; i < len(ops); i++ {
+		op := ops[i]
 		if e.act.Kind != kernel.ActNone || len(op.Outputs) != 1 || !slices.Contains(op.Inputs, cur) {
 			return e, false
 		}
@@ -172,24 +204,6 @@ func (c *compiler) epilogue(gr *split.Group, channel int) (e epilogue, ok bool) 
 				e.residual = other
 			} else {
 				return e, false
-			}
-		case "Sigmoid", "HardSigmoid":
-			e.act, _ = c.activationOf(op)
-			if i+1 < len(gr.Ops) { // x * sigmoid(x)
-				mul := &c.g.Ops[gr.Ops[i+1]]
-				if mul.Type != "Mul" || !slices.Contains(mul.Inputs, cur) || !slices.Contains(mul.Inputs, op.Outputs[0]) {
-					return e, false
-				}
-				switch {
-				case op.Type == "Sigmoid":
-					e.act = kernel.Activation{Kind: kernel.ActSiLU, A: 1}
-				case e.act.A == float32(1.0/6) && e.act.B == .5:
-					e.act = kernel.Activation{Kind: kernel.ActHardSwish}
-				default:
-					return e, false
-				}
-				op = mul
-				i++
 			}
 		default:
 			if op.Inputs[0] != cur {

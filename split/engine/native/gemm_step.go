@@ -7,8 +7,8 @@ import (
 )
 
 // product appends a Gemm or MatMul with its epilogue. A constant right side is packed.
-func (c *compiler) product(gr *split.Group) bool {
-	op := &c.g.Ops[gr.Ops[0]]
+func (c *compiler) product(ops []*split.Op) bool {
+	op := ops[0]
 	a, b := op.Inputs[0], op.Inputs[1]
 	if !c.isFloat32(a) || !c.isFloat32(b) || op.Int("transA", 0) != 0 || op.Float("alpha", 1) != 1 || op.Float("beta", 1) != 1 {
 		return false
@@ -16,10 +16,10 @@ func (c *compiler) product(gr *split.Group) bool {
 	w := c.constant(b)
 	as, bs := c.p.slots[a].shape, c.p.slots[b].shape
 	if w == nil {
-		return op.Type == "MatMul" && len(gr.Ops) == 1 && c.matmul(op, as, bs)
+		return op.Type == "MatMul" && len(ops) == 1 && c.matmul(op, as, bs)
 	}
 	if len(bs) != 2 || len(as) < 1 {
-		return op.Type == "MatMul" && len(gr.Ops) == 1 && c.matmul(op, as, bs)
+		return op.Type == "MatMul" && len(ops) == 1 && c.matmul(op, as, bs)
 	}
 	trans := op.Int("transB", 0) == 1
 	k, n := bs[0], bs[1]
@@ -31,7 +31,7 @@ func (c *compiler) product(gr *split.Group) bool {
 	if as[len(as)-1] != k || rank == 0 || c.p.slots[out].shape[rank-1] != n {
 		return false
 	}
-	e, ok := c.epilogue(gr, rank-1)
+	e, ok := c.epilogue(ops, rank-1)
 	if !ok {
 		return false
 	}

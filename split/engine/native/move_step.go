@@ -83,7 +83,7 @@ func (c *compiler) transpose(op *split.Op) bool {
 			perm = append(perm, len(s)-1-i)
 		}
 	}
-	if len(perm) != len(s) || c.g.Values[x].Const != nil {
+	if len(perm) != len(s) || c.constant(x) != nil {
 		return false
 	}
 	rank := len(s)
@@ -100,7 +100,17 @@ func (c *compiler) transpose(op *split.Op) bool {
 	}
 	batch, rows, cols, ok := matrixTranspose(s, perm)
 	if !ok {
-		return false
+		own, shape, st := strides(s), make(tensor.Shape, rank), make([]int, rank)
+		for i, p := range perm {
+			shape[i], st[i] = s[p], own[p]
+		}
+		step, ok := planRows(shape, 0, st)
+		if !ok {
+			return false
+		}
+		step.x, step.y = int(x), c.outPlain(y)
+		c.add(step, stepIO{reads: []int{step.x}, writes: []int{step.y}})
+		return true
 	}
 	step := &transposeStep{from: int(x), to: c.outPlain(y), task: kernel.Transpose{Batch: batch, Rows: rows, Cols: cols}}
 	c.add(step, stepIO{reads: []int{step.from}, writes: []int{step.to}})
@@ -199,11 +209,13 @@ func (c *compiler) pad(op *split.Op) bool {
 	}
 	s := &padStep{x: in[0], value: value}
 	s.y = c.out(y, cl)
-	st := strides(c.p.slots[s.y].shape)
+	st, start := strides(c.p.slots[s.y].shape), 0
 	for i, b := range before {
-		s.start += b * st[i]
+		start += b * st[i]
 	}
-	s.shape, s.strides = c.p.slots[s.x].shape, [][]int{st}
+	if s.rows, ok = planRows(c.p.slots[s.x].shape, start, st); !ok {
+		return false
+	}
 	c.add(s, stepIO{reads: in, writes: []int{s.y}})
 	return true
 }
@@ -227,11 +239,11 @@ func (c *compiler) padding(op *split.Op, rank int) (pads []int, value float32, o
 	return pads, value, len(pads) == 2*rank
 }
 
+// padStep fills y with a value and copies the rows of x to their places.
 type padStep struct {
-	x, y, start int
-	value       float32
-	shape       tensor.Shape
-	strides     [][]int
+	x, y  int
+	value float32
+	rows  *rowsStep
 }
 
 func (s *padStep) run(p *program) error {
@@ -239,10 +251,9 @@ func (s *padStep) run(p *program) error {
 	for i := range y {
 		y[i] = s.value
 	}
-	k := 0
-	walk(s.shape, s.strides, func(n int, at []int) {
-		copy(y[s.start+at[0]:s.start+at[0]+n], x[k:k+n])
-		k += n
-	})
+	n := s.rows.n
+	for k, at := range s.rows.from {
+		copy(y[at:int(at)+n], x[k*n:])
+	}
 	return nil
 }

@@ -1,6 +1,8 @@
 package native
 
 import (
+	"fmt"
+
 	"github.com/cleave-mesh/cleave/internal/kernel"
 	"github.com/cleave-mesh/cleave/internal/tensor"
 )
@@ -33,6 +35,14 @@ func pack[P packed](k *packer, t *tensor.Tensor, form string, f func() P) P {
 	return p
 }
 
+// plain is a constant that is used as it is.
+type plain struct{ *tensor.Tensor }
+
+func (p plain) Bytes() int64 { return int64(len(p.Tensor.Bytes())) }
+
+// hold counts a constant that a step reads as it is.
+func (k *packer) hold(t *tensor.Tensor) { pack(k, t, "plain", func() plain { return plain{t} }) }
+
 func (k *packer) conv(w *tensor.Tensor, s kernel.ConvShape) *kernel.ConvWeights {
 	return pack(k, w, "conv", func() *kernel.ConvWeights { return kernel.PackConv(tensor.Data[float32](w), s) })
 }
@@ -48,4 +58,11 @@ func (k *packer) matrix(w *tensor.Tensor, rows, cols int, trans bool) *kernel.Pa
 		form, ld = "transposed", rows
 	}
 	return pack(k, w, form, func() *kernel.Packed { return kernel.Pack(tensor.Data[float32](w), rows, cols, ld, trans) })
+}
+
+func (k *packer) convTranspose(w *tensor.Tensor, s kernel.ConvShape) *kernel.ConvTransposeWeights {
+	form := fmt.Sprintf("transposed %d,%d %d,%d %d,%d", s.StrideH, s.StrideW, s.PadTop, s.PadLeft, s.DilationH, s.DilationW)
+	return pack(k, w, form, func() *kernel.ConvTransposeWeights {
+		return kernel.PackConvTranspose(tensor.Data[float32](w), s)
+	})
 }

@@ -27,7 +27,7 @@ func (r *resizer) source(x int) float64 {
 		if r.out == 1 {
 			return 0
 		}
-		return f * float64(r.n-1) / float64(r.out-1)
+		return f * float64(r.n-1) / (length - 1)
 	case "asymmetric":
 		return f / r.scale
 	case "pytorch_half_pixel":

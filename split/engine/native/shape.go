@@ -272,25 +272,19 @@ func (c *call) concat(ts []*tensor.Tensor, axis int) error {
 	})
 }
 
-// evalSplit cuts into the sizes given, or into equal parts with a smaller last one.
-func evalSplit(c *call) error {
-	t, err := c.tensor(0)
-	if err != nil {
-		return err
+// splitSizes are the axis of a Split and the sizes of its parts: those given, or equal ones with a smaller last one.
+func (c *call) splitSizes(s tensor.Shape) (axis int, sizes []int, err error) {
+	if axis, err = c.axis(c.attrInt("axis", 0), len(s)); err != nil {
+		return 0, nil, err
 	}
-	axis, err := c.axis(c.attrInt("axis", 0), len(t.Shape()))
-	if err != nil {
-		return err
-	}
-	n := t.Shape()[axis]
-	sizes, err := c.intsOr(1, c.attrInts("split"))
-	if err != nil {
-		return err
+	n := s[axis]
+	if sizes, err = c.intsOr(1, c.attrInts("split")); err != nil {
+		return 0, nil, err
 	}
 	if sizes == nil {
 		parts := c.attrInt("num_outputs", len(c.op.Outputs))
 		if parts < 1 || parts > len(c.op.Outputs) {
-			return c.errorf("num_outputs is %d for %d outputs", parts, len(c.op.Outputs))
+			return 0, nil, c.errorf("num_outputs is %d for %d outputs", parts, len(c.op.Outputs))
 		}
 		each := (n + parts - 1) / parts
 		for i := range parts {
@@ -298,17 +292,29 @@ func evalSplit(c *call) error {
 		}
 	}
 	if len(sizes) != len(c.op.Outputs) {
-		return c.errorf("%d sizes for %d outputs", len(sizes), len(c.op.Outputs))
+		return 0, nil, c.errorf("%d sizes for %d outputs", len(sizes), len(c.op.Outputs))
 	}
 	sum := 0
 	for _, d := range sizes {
 		if d < 0 {
-			return c.errorf("size %d is negative", d)
+			return 0, nil, c.errorf("size %d is negative", d)
 		}
 		sum += d
 	}
 	if sum != n {
-		return c.errorf("sizes %v do not add up to %d", sizes, n)
+		return 0, nil, c.errorf("sizes %v do not add up to %d", sizes, n)
+	}
+	return axis, sizes, nil
+}
+
+func evalSplit(c *call) error {
+	t, err := c.tensor(0)
+	if err != nil {
+		return err
+	}
+	axis, sizes, err := c.splitSizes(t.Shape())
+	if err != nil {
+		return err
 	}
 	at := 0
 	for i, d := range sizes {
@@ -326,26 +332,23 @@ func evalSplit(c *call) error {
 	return nil
 }
 
-func evalSlice(c *call) error {
-	t, err := c.tensor(0)
+// sliceRange is what a Slice takes of a tensor of shape s: the result's shape, and per dimension the first index and step.
+func (c *call) sliceRange(s tensor.Shape) (shape tensor.Shape, from, step []int, err error) {
+	starts, err := c.ints(1)
 	if err != nil {
-		return err
+		return nil, nil, nil, err
 	}
-	starts, ends, axes := c.attrInts("starts"), c.attrInts("ends"), c.attrInts("axes")
-	var steps []int
-	if c.has(1) {
-		if starts, err = c.ints(1); err != nil {
-			return err
-		}
-		if ends, err = c.ints(2); err != nil {
-			return err
-		}
-		if axes, err = c.intsOr(3, nil); err != nil {
-			return err
-		}
-		if steps, err = c.intsOr(4, nil); err != nil {
-			return err
-		}
+	ends, err := c.ints(2)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	axes, err := c.intsOr(3, nil)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	steps, err := c.intsOr(4, nil)
+	if err != nil {
+		return nil, nil, nil, err
 	}
 	if axes == nil {
 		for i := range starts {
@@ -353,19 +356,22 @@ func evalSlice(c *call) error {
 		}
 	}
 	if len(ends) != len(starts) || len(axes) != len(starts) || steps != nil && len(steps) != len(starts) {
-		return c.errorf("starts, ends, axes and steps differ in length")
+		return nil, nil, nil, c.errorf("starts, ends, axes and steps differ in length")
 	}
-	if axes, err = c.axes(axes, len(t.Shape())); err != nil {
-		return err
+	if axes, err = c.axes(axes, len(s)); err != nil {
+		return nil, nil, nil, err
 	}
-	s, st, from := t.Shape().Clone(), strides(t.Shape()), 0
+	shape, from, step = s.Clone(), make([]int, len(s)), make([]int, len(s))
+	for i := range step {
+		step[i] = 1
+	}
 	for i, a := range axes {
-		n, step := t.Shape()[a], 1
+		n, by := s[a], 1
 		if steps != nil {
-			step = steps[i]
+			by = steps[i]
 		}
-		if step == 0 {
-			return c.errorf("step is 0")
+		if by == 0 {
+			return nil, nil, nil, c.errorf("step is 0")
 		}
 		lo, hi := starts[i], ends[i]
 		if lo < 0 {
@@ -374,24 +380,38 @@ func evalSlice(c *call) error {
 		if hi < 0 {
 			hi += n
 		}
-		if step > 0 {
+		if by > 0 {
 			lo, hi = min(max(lo, 0), n), min(max(hi, 0), n)
-			s[a] = max(0, (hi-lo+step-1)/step)
+			shape[a] = max(0, (hi-lo+by-1)/by)
 		} else {
+			by = max(by, -n-1)
 			lo, hi = min(max(lo, 0), n-1), min(max(hi, -1), n-1)
-			s[a] = max(0, (lo-hi-step-1)/-step)
+			shape[a] = max(0, (lo-hi-by-1)/-by)
 		}
-		from += lo * st[a]
-		st[a] *= step
+		from[a], step[a] = lo, by
 	}
-	out, err := c.output(0, t.DType(), s)
+	return shape, from, step, nil
+}
+
+func evalSlice(c *call) error {
+	t, err := c.tensor(0)
 	if err != nil {
 		return err
 	}
-	if out.Len() == 0 {
-		return nil
+	s, from, step, err := c.sliceRange(t.Shape())
+	if err != nil {
+		return err
 	}
-	return c.strided(out, t, s, from, st)
+	out, err := c.output(0, t.DType(), s)
+	if err != nil || out.Len() == 0 {
+		return err
+	}
+	st, start := strides(t.Shape()), 0
+	for d := range st {
+		start += from[d] * st[d]
+		st[d] *= step[d]
+	}
+	return c.strided(out, t, s, start, st)
 }
 
 // evalExpand broadcasts in both directions, as NumPy does.

@@ -1,5 +1,11 @@
 package native
 
+import (
+	"slices"
+
+	"github.com/cleave-mesh/cleave/split"
+)
+
 // entry is one operator of the table: what it is called and how it is computed.
 type entry struct {
 	domain, name string
@@ -250,6 +256,15 @@ func table() []entry {
 		{domain: training, name: "Adagrad", eval: evalAdagrad},
 		{domain: training, name: "Adam", eval: evalAdam},
 		{domain: training, name: "Momentum", eval: evalMomentum},
+
+		// language models
+		{domain: onnx, name: "Attention", eval: evalAttention},
+		{domain: onnx, name: "RotaryEmbedding", eval: evalRotary},
+		{domain: microsoft, name: "RotaryEmbedding", eval: evalRotary},
+		{domain: microsoft, name: "MultiHeadAttention", eval: evalMultiHead},
+		{domain: microsoft, name: "GroupQueryAttention", eval: evalGroupQuery},
+		{domain: microsoft, name: "MatMulNBits", eval: evalMatMulNBits},
+		{domain: split.DomainFused, name: "Attention", eval: evalFusedAttention},
 	}
 }
 
@@ -268,4 +283,18 @@ func lookup(domain, name string) *entry {
 		domain = onnx
 	}
 	return operators[[2]string{domain, name}]
+}
+
+// Operators are the names of all operators, with the domain in front of those that are not ONNX's own, ascending.
+func Operators() []string {
+	var names []string
+	for _, e := range table() {
+		name := e.name
+		if e.domain != onnx {
+			name = e.domain + "." + name
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
 }

@@ -2,8 +2,6 @@ package suite
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/cleave-mesh/cleave/internal/tensor"
@@ -82,25 +80,6 @@ func TestReferenceAgrees(t *testing.T) {
 		const tolerance = 1e-5 // of the range: float32 sums of a few thousand terms over 30 layers
 		if d, err := Compare(outs[0][i], outs[1][i]); err != nil || d > tolerance {
 			t.Errorf("output %d: difference %g of the range, %v", i, d, err)
-		}
-	}
-}
-
-// TestShared runs the models beside the repository; CLEAVE_SHARED names their folder.
-func TestShared(t *testing.T) {
-	dir := os.Getenv("CLEAVE_SHARED")
-	if dir == "" || testing.Short() {
-		t.Skip("set CLEAVE_SHARED to the folder that holds models/ to run this test")
-	}
-	for _, name := range []string{"blazeface-front"} {
-		cases, err := Find(filepath.Join(dir, "models", name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, c := range cases {
-			if r := Run(context.Background(), native.New(native.Config{}), c, engine.Options{}); !r.Pass {
-				t.Errorf("%s: %s", r.Name, r.Error)
-			}
 		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 const (
 	offRows, offB, offC, offLDC, offBias, offResidual, offLDR = 0, 8, 16, 24, 32, 40, 48
 	offTaps, offK, offLDB, offCols, offAcc, offLo, offHi      = 56, 64, 72, 80, 88, 96, 100
+	offTiles                                                  = 104
 	tileRows                                                  = 8
 	unroll                                                    = 4
 )
@@ -110,14 +111,40 @@ func generate(isa string, bytes, rows, vectors int) {
 		}
 		t.acc = append(t.acc, row)
 	}
+	Label("tile")
 	args := load("a")
 	t.makeMasks(args)
 	t.begin(args)
 	t.products(args)
 	args = load("a")
 	t.finish(args)
+	if rows == tileRows {
+		t.advance(load("a"))
+	}
 	VZEROUPPER()
 	RET()
+}
+
+// advance moves the arguments on to the next tile, while there is one.
+func (t *tile) advance(args Register) {
+	tiles := field(args, offTiles)
+	DECQ(tiles)
+	JZ(LabelRef("last"))
+	MOVQ(tiles, Mem{Base: args, Disp: offTiles})
+	step := field(args, offTaps)
+	SHLQ(Imm(6), step) // 8 addresses of 8 bytes a tap
+	ADDQ(step, Mem{Base: args, Disp: offRows})
+	ldc := field(args, offLDC)
+	SHLQ(Imm(3), ldc)
+	ADDQ(ldc, Mem{Base: args, Disp: offC})
+	residual := field(args, offResidual)
+	TESTQ(residual, residual)
+	JZ(LabelRef("tile"))
+	ldr := field(args, offLDR)
+	SHLQ(Imm(3), ldr)
+	ADDQ(ldr, Mem{Base: args, Disp: offResidual})
+	JMP(LabelRef("tile"))
+	Label("last")
 }
 
 func load(name string) Register {

@@ -1,3 +1,5 @@
+//go:build noasm || !amd64
+
 package rans
 
 func (t *Table) encodeMany(states *[manyLanes]uint32, src, buf []byte) int {

@@ -1,4 +1,4 @@
-package demo
+package lab
 
 import (
 	"bytes"
@@ -13,9 +13,9 @@ import (
 // stopPatience is how long a node may take to leave the mesh and exit before it is killed.
 const stopPatience = 3 * time.Second
 
-// process is one node process of the demo. Its standard input is a pipe that only the demo holds: when the demo ends, in
-// whatever way, the pipe closes and the node (started with --supervised) exits by itself.
-type process struct {
+// Process is one node process. Its standard input is a pipe that only the lab holds: when the lab ends, in whatever way,
+// the pipe closes and the node (started with --supervised) exits by itself.
+type Process struct {
 	name string
 	cmd  *exec.Cmd
 	in   io.Closer
@@ -24,8 +24,8 @@ type process struct {
 }
 
 // start runs exe with args as a node called name.
-func start(exe, name string, args []string) (*process, error) {
-	p := &process{name: name, cmd: exec.Command(exe, args...), log: &tail{}, done: make(chan struct{})}
+func start(exe, name string, args []string) (*Process, error) {
+	p := &Process{name: name, cmd: exec.Command(exe, args...), log: &tail{}, done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	in, err := p.cmd.StdinPipe()
 	if err != nil {
@@ -43,23 +43,26 @@ func start(exe, name string, args []string) (*process, error) {
 }
 
 // stop asks the node to leave and waits until it is gone; a node that does not go in time is killed.
-func (p *process) stop() {
+func (p *Process) stop() {
 	_ = p.in.Close() // already closed when stop comes twice
 	select {
 	case <-p.done:
 	case <-time.After(stopPatience):
-		p.kill()
+		p.Kill()
 	}
 }
 
-// kill ends the node at once, as a power cut would, and waits until it is reaped.
-func (p *process) kill() {
+// PID is the process's id.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Kill ends the node at once, as a power cut would, and waits until it is reaped.
+func (p *Process) Kill() {
 	_ = p.cmd.Process.Kill() // fails only when it is gone already
 	<-p.done
 }
 
-// failure is nil while the node runs; afterwards it tells how it ended and the last that it wrote.
-func (p *process) failure() error {
+// Failure is nil while the node runs; afterwards it tells how it ended and the last that it wrote.
+func (p *Process) Failure() error {
 	select {
 	case <-p.done:
 		return fmt.Errorf("node %s ended (%v): %w", p.name, p.cmd.ProcessState, errors.New(p.log.String()))

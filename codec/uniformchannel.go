@@ -1,0 +1,106 @@
+package codec
+
+import (
+	"math"
+
+	"github.com/cleave-mesh/cleave/codec/internal/simd"
+)
+
+// scaled reports whether channels have steps of their own.
+func (f *foldState) scaled() bool { return f.table != nil && len(f.table.factor) > 0 }
+
+// channels finds where the table's channels stand in a tensor of this shape.
+func (f *foldState) channels(shape []int) error {
+	if !f.scaled() {
+		return nil
+	}
+	if err := f.table.fits(shape); err != nil {
+		return err
+	}
+	f.channel, f.inner = len(f.table.factor), 1
+	for _, d := range shape[f.table.axis+1:] {
+		f.inner *= d
+	}
+	return nil
+}
+
+// runs calls do for every stretch of one channel among n elements from element lo on, with places relative to lo.
+func (f *foldState) runs(n, lo int, do func(from, to, channel int)) {
+	for i := 0; i < n; {
+		at := lo + i
+		end := min(i+f.inner-at%f.inner, n)
+		do(i, end, at/f.inner%f.channel)
+		i = end
+	}
+}
+
+// foldChannels folds src, which begins at element lo, with each channel's own step.
+func (f *foldState) foldChannels(dst []byte, src []float32, lo int) {
+	switch {
+	case !f.scaled():
+		f.fold(dst, src)
+	case f.inner == 1:
+		f.scaledX = sized(f.scaledX, len(src))
+		inverse, c := f.table.inverse, lo%f.channel
+		for i, x := range src {
+			f.scaledX[i] = x * inverse[c]
+			if c++; c == f.channel {
+				c = 0
+			}
+		}
+		f.fold(dst, f.scaledX)
+	default:
+		f.runs(len(src), lo, func(from, to, c int) {
+			simd.Fold(dst[from:to], src[from:to], f.inverse()*f.table.inverse[c], float32(f.round)/256)
+		})
+	}
+}
+
+// scale multiplies decoded values by their channels' factors.
+func (f *foldState) scale(dst []float32, lo int) {
+	switch {
+	case !f.scaled():
+	case f.inner == 1:
+		factor, c := f.table.factor, lo%f.channel
+		for i := range dst {
+			dst[i] *= factor[c]
+			if c++; c == f.channel {
+				c = 0
+			}
+		}
+	default:
+		f.runs(len(dst), lo, func(from, to, c int) {
+			factor := f.table.factor[c]
+			for i := range dst[from:to] {
+				dst[from+i] *= factor
+			}
+		})
+	}
+}
+
+// reach is the largest magnitude of the finite chunks, each element's divided by its channel's factor.
+func (f *foldState) reach(w *work) float32 {
+	var most float32
+	inverse := f.table.inverse
+	for i := range w.chunks {
+		if f.exact[i] {
+			continue
+		}
+		lo, hi := w.span(i)
+		src := w.floats(lo, hi)
+		if f.inner > 1 {
+			f.runs(len(src), lo, func(from, to, c int) {
+				most = max(most, math.Float32frombits(simd.MaxAbs(src[from:to]))*inverse[c])
+			})
+			continue
+		}
+		c := lo % f.channel
+		for _, x := range src {
+			most = max(most, x*inverse[c], -x*inverse[c])
+			if c++; c == f.channel {
+				c = 0
+			}
+		}
+	}
+	return most
+}

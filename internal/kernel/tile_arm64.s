@@ -1,0 +1,109 @@
+//go:build !noasm
+
+#include "textflag.h"
+
+// One k of a tile: a row of B in V16 (and V17), an element of each row of A in every lane of V18 to V25.
+#define LOADS \
+	VLD1R.P 4(R8), [V18.S4]; \
+	VLD1R.P 4(R9), [V19.S4]; \
+	VLD1R.P 4(R10), [V20.S4]; \
+	VLD1R.P 4(R11), [V21.S4]; \
+	VLD1R.P 4(R12), [V22.S4]; \
+	VLD1R.P 4(R13), [V23.S4]; \
+	VLD1R.P 4(R14), [V24.S4]; \
+	VLD1R.P 4(R15), [V25.S4]
+
+#define ROWS \
+	MOVD 0(R0), R8; \
+	MOVD 8(R0), R9; \
+	MOVD 16(R0), R10; \
+	MOVD 24(R0), R11; \
+	MOVD 32(R0), R12; \
+	MOVD 40(R0), R13; \
+	MOVD 48(R0), R14; \
+	MOVD 56(R0), R15; \
+	ADD  $64, R0
+
+// func tileNEON8(rows *uintptr, b, acc unsafe.Pointer, taps, k, ldb uintptr)
+TEXT ·tileNEON8(SB), NOSPLIT, $0-48
+	MOVD rows+0(FP), R0
+	MOVD b+8(FP), R1
+	MOVD acc+16(FP), R2
+	MOVD taps+24(FP), R3
+	MOVD k+32(FP), R4
+	MOVD ldb+40(FP), R5
+	MOVD R2, R6
+	VLD1.P 64(R6), [V0.S4, V1.S4, V2.S4, V3.S4]
+	VLD1.P 64(R6), [V4.S4, V5.S4, V6.S4, V7.S4]
+	VLD1.P 64(R6), [V8.S4, V9.S4, V10.S4, V11.S4]
+	VLD1.P 64(R6), [V12.S4, V13.S4, V14.S4, V15.S4]
+
+tap:
+	ROWS
+	MOVD R4, R7
+
+loop:
+	VLD1 (R1), [V16.S4, V17.S4]
+	ADD  R5, R1
+	LOADS
+	VFMLA V18.S4, V16.S4, V0.S4
+	VFMLA V18.S4, V17.S4, V1.S4
+	VFMLA V19.S4, V16.S4, V2.S4
+	VFMLA V19.S4, V17.S4, V3.S4
+	VFMLA V20.S4, V16.S4, V4.S4
+	VFMLA V20.S4, V17.S4, V5.S4
+	VFMLA V21.S4, V16.S4, V6.S4
+	VFMLA V21.S4, V17.S4, V7.S4
+	VFMLA V22.S4, V16.S4, V8.S4
+	VFMLA V22.S4, V17.S4, V9.S4
+	VFMLA V23.S4, V16.S4, V10.S4
+	VFMLA V23.S4, V17.S4, V11.S4
+	VFMLA V24.S4, V16.S4, V12.S4
+	VFMLA V24.S4, V17.S4, V13.S4
+	VFMLA V25.S4, V16.S4, V14.S4
+	VFMLA V25.S4, V17.S4, V15.S4
+	SUBS $1, R7
+	BNE  loop
+	SUBS $1, R3
+	BNE  tap
+	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], 64(R2)
+	VST1.P [V4.S4, V5.S4, V6.S4, V7.S4], 64(R2)
+	VST1.P [V8.S4, V9.S4, V10.S4, V11.S4], 64(R2)
+	VST1.P [V12.S4, V13.S4, V14.S4, V15.S4], 64(R2)
+	RET
+
+// func tileNEON4(rows *uintptr, b, acc unsafe.Pointer, taps, k, ldb uintptr)
+TEXT ·tileNEON4(SB), NOSPLIT, $0-48
+	MOVD rows+0(FP), R0
+	MOVD b+8(FP), R1
+	MOVD acc+16(FP), R2
+	MOVD taps+24(FP), R3
+	MOVD k+32(FP), R4
+	MOVD ldb+40(FP), R5
+	MOVD R2, R6
+	VLD1.P 64(R6), [V0.S4, V1.S4, V2.S4, V3.S4]
+	VLD1.P 64(R6), [V4.S4, V5.S4, V6.S4, V7.S4]
+
+tap:
+	ROWS
+	MOVD R4, R7
+
+loop:
+	VLD1 (R1), [V16.S4]
+	ADD  R5, R1
+	LOADS
+	VFMLA V18.S4, V16.S4, V0.S4
+	VFMLA V19.S4, V16.S4, V1.S4
+	VFMLA V20.S4, V16.S4, V2.S4
+	VFMLA V21.S4, V16.S4, V3.S4
+	VFMLA V22.S4, V16.S4, V4.S4
+	VFMLA V23.S4, V16.S4, V5.S4
+	VFMLA V24.S4, V16.S4, V6.S4
+	VFMLA V25.S4, V16.S4, V7.S4
+	SUBS $1, R7
+	BNE  loop
+	SUBS $1, R3
+	BNE  tap
+	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], 64(R2)
+	VST1.P [V4.S4, V5.S4, V6.S4, V7.S4], 64(R2)
+	RET

@@ -1,0 +1,133 @@
+package split
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/datadriven"
+
+	"github.com/cleave-mesh/cleave/internal/tensor"
+)
+
+// TestTranscripts runs testdata: commands are a graph in parseGraph's form and the answer is what becomes of it.
+//
+//	infer [x=1x2x3]     types and shapes, with inputs bound
+//	pass NAME           one pass, after inference
+//	canonicalize        all passes and groups
+//	cuts                the legal cuts of the canonical graph
+//	stage 0 2           those groups as a stage
+//	cost                each group's cost
+func TestTranscripts(t *testing.T) {
+	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+		if strings.Contains(path, "fuzz") {
+			return
+		}
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			out, err := transcript(t, d)
+			if err != nil {
+				return "error: " + err.Error() + "\n"
+			}
+			return out
+		})
+	})
+}
+
+func transcript(t *testing.T, d *datadriven.TestData) (string, error) {
+	g := parseGraph(t, d.Input)
+	shapes := map[string]tensor.Shape{}
+	if d.Cmd == "infer" {
+		for _, arg := range d.CmdArgs {
+			typ, err := parseType([]string{"float32", arg.Vals[0]})
+			if err != nil {
+				return "", err
+			}
+			shapes[arg.Key] = typ.Shape
+		}
+	}
+	g, err := Specialize(g, shapes)
+	if err != nil || d.Cmd == "infer" {
+		if err != nil {
+			return "", err
+		}
+		return printGraph(g), nil
+	}
+	if d.Cmd == "pass" {
+		return onePass(g, d.CmdArgs[0].Key)
+	}
+	before := g.Digest()
+	c, err := Canonicalize(g)
+	if err != nil {
+		return "", err
+	}
+	if g.Digest() != before {
+		t.Error("Canonicalize changed its input")
+	}
+	if again, err := Canonicalize(g); err != nil || again.Digest() != c.Digest() {
+		t.Errorf("a second Canonicalize gave another graph (error %v)", err)
+	}
+	switch d.Cmd {
+	case "canonicalize":
+		return printGraph(c), nil
+	case "cuts":
+		var s strings.Builder
+		for _, cut := range Cuts(c) {
+			var names []string
+			for _, v := range cut.Values {
+				names = append(names, c.Values[v].Name)
+			}
+			fmt.Fprintf(&s, "%d: %s (%d bytes)\n", cut.Front, strings.Join(names, " "), cut.Bytes)
+		}
+		return s.String(), nil
+	case "stage":
+		var ids []GroupID
+		for _, arg := range d.CmdArgs {
+			var id GroupID
+			if _, err := fmt.Sscan(arg.Key, &id); err != nil {
+				return "", err
+			}
+			ids = append(ids, id)
+		}
+		stage, err := c.Stage(ids)
+		if err != nil {
+			return "", err
+		}
+		s := ""
+		for _, v := range stage.Graph.Inputs {
+			s += "input " + stage.Graph.Values[v].Name + "\n"
+		}
+		return s + printGraph(stage.Graph), nil
+	case "cost":
+		var s strings.Builder
+		for id := range c.Groups {
+			k := c.GroupCost(GroupID(id))
+			fmt.Fprintf(&s, "%s: %d FLOPs, reads %d, writes %d, weights %d\n", c.Groups[id].Pattern, k.FLOPs, k.Read, k.Written, k.Weights)
+		}
+		return s.String(), nil
+	}
+	return "", fmt.Errorf("unknown command %q", d.Cmd)
+}
+
+// onePass runs a single pass.
+func onePass(g *Graph, name string) (string, error) {
+	for _, p := range passes() {
+		if p.name != name {
+			continue
+		}
+		c := &canonicalizer{g: g.clone()}
+		if err := c.infer(); err != nil {
+			return "", err
+		}
+		if !p.run(c) {
+			return "unchanged\n", nil
+		}
+		if err := c.clean(); err != nil {
+			return "", err
+		}
+		if err := c.infer(); err != nil {
+			return "", err
+		}
+		return printGraph(c.g), nil
+	}
+	return "", fmt.Errorf("no pass %q", name)
+}

@@ -1,0 +1,118 @@
+package transport_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/cleave-mesh/cleave/transport"
+	"github.com/cleave-mesh/cleave/transport/admit"
+	"github.com/cleave-mesh/cleave/transport/transporttest"
+)
+
+// TestJoinThroughAPlainMember uses a token at a node that is no authority: it passes the stranger on.
+func TestJoinThroughAPlainMember(t *testing.T) {
+	ctx := testContext(t)
+	m := transporttest.New(t, 1, nil)
+	authority := m.Add(t, admit.Authority, nil)
+	authority.ServeJoins(m.Authority, nil)
+	plain := m.Hosts[0]
+	plain.Learn(authority.ID(), authority.Addrs()...)
+	token, err := m.Authority.Token(admit.Client, 1, time.Now().Add(time.Hour), plain.Addrs())
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := identity(t)
+	h, err := transport.Listen(ctx, transport.Config{Identity: id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = h.Close() })
+	if _, _, err := h.Join(ctx, token.String()); err == nil {
+		t.Fatal("joined at a member that knows no authority")
+	}
+	if err := plain.Connect(ctx, authority.ID()); err != nil {
+		t.Fatal(err)
+	}
+	creds, seed, err := h.Join(ctx, token.String())
+	if err != nil || seed.Peer != plain.ID() || creds.Chain[0].Role != admit.Client {
+		t.Fatalf("join through a member: %v, seed %v", err, seed)
+	}
+	roles := make(chan admit.Role, 1)
+	plain.Handle(transport.KindUser, func(_ context.Context, in *transport.Incoming) { roles <- in.Role })
+	if _, err := h.Call(ctx, plain.ID(), transport.KindUser, nil); err != nil {
+		t.Fatal(err)
+	}
+	if r := <-roles; r != admit.Client {
+		t.Errorf("the handler sees role %s, want client", r)
+	}
+}
+
+// TestRenew renews at a deputy: a node with a certificate of role authority, without the founder's key.
+func TestRenew(t *testing.T) {
+	ctx := testContext(t)
+	m := transporttest.New(t, 1, nil)
+	deputy := m.Add(t, admit.Authority, nil)
+	saved := make(chan *admit.Credentials, 1)
+	id := identity(t)
+	short, err := m.Authority.Issue(id.Public(), admit.Member, time.Now(), time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	creds, err := admit.NewCredentials(m.Authority.Public(), short, id.Public(), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := m.Add(t, admit.Member, func(c *transport.Config) {
+		c.Identity, c.Credentials = id, creds
+		c.Renewed = func(c *admit.Credentials) { saved <- c }
+	})
+	if err := h.Renew(ctx); err == nil {
+		t.Error("renewed without an authority")
+	}
+	h.Learn(deputy.ID(), deputy.Addrs()...)
+	if err := h.Connect(ctx, deputy.ID()); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Renew(ctx); err != nil {
+		t.Fatal(err)
+	}
+	c := <-saved
+	if len(c.Chain) != 2 || time.Until(c.Chain[0].NotAfter) < admit.DefaultLifetime/2 || c.Chain[0].Role != admit.Member {
+		t.Errorf("renewed chain of %d, until %v", len(c.Chain), c.Chain[0].NotAfter)
+	}
+	// Who trusts the founder only trusts the deputy's certificate.
+	other := m.Hosts[0]
+	other.Handle(transport.KindUser, func(_ context.Context, in *transport.Incoming) { _, _ = io.Copy(in, in) })
+	h.Learn(other.ID(), other.Addrs()...)
+	if _, err := h.Call(ctx, other.ID(), transport.KindUser, []byte("x")); err != nil {
+		t.Errorf("call with a renewed certificate: %v", err)
+	}
+}
+
+func TestRevokeDropsConnections(t *testing.T) {
+	ctx := testContext(t)
+	m := target(t)
+	a, out := m.Hosts[0], m.Hosts[1]
+	alive(ctx, t, m)
+	public, err := out.ID().Public()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Revoke(m.Authority.Evict(public, time.Now())); err != nil {
+		t.Fatal(err)
+	}
+	for e := range out.PeerEvents() {
+		if e.Kind == transport.PeerLost {
+			if !errors.Is(e.Err, admit.ErrEvicted) {
+				t.Errorf("the evicted node was told %v", e.Err)
+			}
+			break
+		}
+	}
+	if _, err := out.Call(ctx, a.ID(), transport.KindUser, []byte("x")); !errors.Is(err, admit.ErrEvicted) {
+		t.Errorf("call by an evicted node: %v", err)
+	}
+}
