@@ -60,14 +60,15 @@ func (in *instance) sweepWith(ctx context.Context, o sweepOptions) (*Plan, error
 	}), nil
 }
 
-// relaxation solves the problem without its limits first, which is far easier: few codings and few numbers per label matter then.
+// relaxation solves the problem without its limits, and without the pieces that read nothing, first, which is far easier: few codings and few numbers per label matter then.
 // Its bound holds for the problem, and a plan of it that keeps the limits is an incumbent, often already the best.
 func (in *instance) relaxation(ctx context.Context, s *sweep, o sweepOptions) float64 {
 	d := dimensionsOf(in)
-	if in.relaxed || in.p.Limits == (Limits{}) && !slices.Contains(d.memory, true) {
+	if in.relaxed || in.p.Limits == (Limits{}) && !slices.Contains(d.memory, true) && !in.hasOrphans() {
 		return 0
 	}
-	loose, err := prepare(in.p, true)
+	easy, orphans := in.withoutOrphans()
+	loose, err := prepare(easy, true)
 	if err != nil {
 		return 0
 	}
@@ -75,11 +76,53 @@ func (in *instance) relaxation(ctx context.Context, s *sweep, o sweepOptions) fl
 	if err != nil {
 		return 0
 	}
+	for _, i := range orphans {
+		for _, v := range in.p.Pieces[i].Out {
+			if c := in.p.Values[v].Consumers; len(c) > 0 && in.run[i*in.nodes+int(plan.Place[c[0]])] < inf {
+				plan.Place[i] = plan.Place[c[0]]
+			}
+		}
+	}
 	s.explored += plan.Proof.Explored
 	if strict, err := in.evaluate(plan.Place, plan.codings()); err == nil && (s.best == nil || strict.Objective < s.best.Objective) {
 		s.best = strict
 	}
 	return plan.Proof.Bound
+}
+
+// hasOrphans reports whether some piece reads nothing: a constant that the model makes as it runs.
+func (in *instance) hasOrphans() bool {
+	return slices.ContainsFunc(in.p.Pieces, func(c Piece) bool { return len(c.In) == 0 && len(c.Out) > 0 })
+}
+
+// withoutOrphans is the problem with the pieces that read nothing done at once and everywhere, for nothing; and those pieces. They
+// could start at any time, which keeps labels apart that are alike in all that matters.
+func (in *instance) withoutOrphans() (*Problem, []int) {
+	if !in.hasOrphans() || in.p.Objective != Latency {
+		return in.p, nil
+	}
+	p := *in.p
+	p.Pieces, p.Values = slices.Clone(p.Pieces), slices.Clone(p.Values)
+	everywhere := make([]NodeID, in.nodes)
+	for n := range everywhere {
+		everywhere[n] = NodeID(n)
+	}
+	var orphans []int
+	for i := range p.Pieces {
+		c := &p.Pieces[i]
+		if len(c.In) > 0 || len(c.Out) == 0 {
+			continue
+		}
+		orphans = append(orphans, i)
+		for _, v := range c.Out {
+			p.Values[v].Producer, p.Values[v].At = External, everywhere
+		}
+		c.Out, c.Time = nil, slices.Clone(c.Time)
+		for n := range c.Time {
+			c.Time[n] = min(c.Time[n], 0)
+		}
+	}
+	return &p, orphans
 }
 
 // codings are the ones that the plan's transfers use.

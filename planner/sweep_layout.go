@@ -74,7 +74,8 @@ func (s *sweep) layouts() {
 	}
 	orphans := []int{}
 	for i := range in.pieces {
-		if len(in.p.Pieces[i].In) == 0 {
+		// A piece that takes no time and touches no value may start whenever it likes.
+		if c := &in.p.Pieces[i]; len(c.In) == 0 && (len(c.Out) > 0 || slices.Max(c.Time) > 0) {
 			orphans = append(orphans, i)
 		}
 	}
