@@ -294,7 +294,7 @@ func (e *evaluation) constantOfShape() (*tensor.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(dims) > maxRank {
+	if len(dims) > MaxRank {
 		return nil, ErrLimit
 	}
 	s := make(tensor.Shape, len(dims))

@@ -2,7 +2,9 @@ package split
 
 import (
 	"errors"
+	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/cleave-mesh/cleave/internal/tensor"
 )
@@ -16,8 +18,8 @@ type inference struct {
 	g      *Graph
 	consts map[ValueID]*tensor.Tensor // contents that are fully known and are not a Const
 	parts  map[ValueID][]elem         // integer contents that are known in part, of rank 0 or 1
-	outer  *inference                 // of the graph around a subgraph
-	depth  int
+	depth  int                        // of a subgraph
+	left   *int                       // ops that may still be inferred, shared with the graphs around
 }
 
 // elem is one integer of which the value is known, or perhaps that it is a symbolic size.
@@ -27,13 +29,18 @@ type elem struct {
 	p  string
 }
 
+// MaxInferred is the most ops that one inference looks at: a body whose carried values change their shape is looked at again,
+// with all that nests in it.
+const MaxInferred = 1 << 22
+
 // maxInferDepth is how deep subgraphs may nest.
 const maxInferDepth = 64
 
 // inferTypes fills the types of all values of g, which it owns, subgraphs' included. Declared types of values fill in what cannot be
 // inferred.
 func inferTypes(g *Graph) (*inference, error) {
-	inf := &inference{g: g, consts: map[ValueID]*tensor.Tensor{}, parts: map[ValueID][]elem{}}
+	left := MaxInferred
+	inf := &inference{g: g, consts: map[ValueID]*tensor.Tensor{}, parts: map[ValueID][]elem{}, left: &left}
 	return inf, inf.run()
 }
 
@@ -42,6 +49,9 @@ func (inf *inference) run() error {
 		return invalid("subgraphs nest deeper than %d", maxInferDepth)
 	}
 	for i := range inf.g.Ops {
+		if *inf.left--; *inf.left < 0 {
+			return fmt.Errorf("%w: bodies nest so that inference would look at more than %d ops", ErrLimit, MaxInferred)
+		}
 		if err := inf.op(OpID(i)); err != nil {
 			return inf.g.opError(&inf.g.Ops[i], err)
 		}
@@ -60,7 +70,7 @@ func (inf *inference) op(id OpID) error {
 		return invalid("it has %d inputs, not %s", n, rule.arity())
 	}
 	for i := range rule.min {
-		if o.Inputs[i] == None {
+		if o.Inputs[i] == None && !slices.Contains(mayBeAbsent[o.Type], i) {
 			return invalid("its input %d is required, but left out", i)
 		}
 	}
@@ -81,6 +91,13 @@ func (inf *inference) op(id OpID) error {
 	}
 	inf.propagate(c)
 	return nil
+}
+
+// mayBeAbsent is the optional inputs that stand before required ones, or are all optional though their places are not.
+var mayBeAbsent = map[string][]int{
+	"Loop": {0, 1}, "GroupQueryAttention": {1, 2, 3, 4}, "EmbedLayerNormalization": {1, 4},
+	"QLinearAdd": {2, 5}, "QLinearMul": {2, 5}, "QLinearSigmoid": {2}, "QLinearLeakyRelu": {2}, "QLinearSoftmax": {2},
+	"QLinearAveragePool": {2}, "QLinearGlobalAveragePool": {2},
 }
 
 // settle gives v the type t that was inferred, completed by what the model declares. The model's own output may not
@@ -115,6 +132,9 @@ func (inf *inference) settle(v *Value, t Type, inferred bool) error {
 				d[i] = decl[i]
 			}
 		}
+	}
+	if len(d) > MaxRank {
+		return fmt.Errorf("%w: output %q has rank %d, the limit is %d", ErrLimit, v.Name, len(d), MaxRank)
 	}
 	v.SetType(tensorOf(t.DType, d))
 	return nil
@@ -234,7 +254,7 @@ func (inf *inference) subgraph(sub *Graph, inputs []Type) (*inference, error) {
 		return nil, invalid("subgraphs nest deeper than %d", maxInferDepth)
 	}
 	s := &inference{
-		g: sub.clone(), consts: map[ValueID]*tensor.Tensor{}, parts: map[ValueID][]elem{}, outer: inf, depth: inf.depth + 1,
+		g: sub.clone(), consts: map[ValueID]*tensor.Tensor{}, parts: map[ValueID][]elem{}, depth: inf.depth + 1, left: inf.left,
 	}
 	byName := map[string]ValueID{}
 	if len(sub.Captured) > 0 {

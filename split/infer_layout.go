@@ -29,8 +29,8 @@ func layoutRules() []opRule {
 	}
 }
 
-// maxRank is the most dimensions that a computed shape may have.
-const maxRank = 64
+// MaxRank is the most dimensions that a tensor may have.
+const MaxRank = 64
 
 // dim is the element as a size.
 func (e elem) dim() dim {

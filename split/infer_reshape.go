@@ -11,7 +11,7 @@ func (c *opContext) shapeInput(i int) dims {
 		}
 		return out
 	}
-	if d := c.dims(i); len(d) == 1 && d[0].known() && d[0].n <= maxRank {
+	if d := c.dims(i); len(d) == 1 && d[0].known() && d[0].n <= MaxRank {
 		return unknownDims(d[0].n)
 	}
 	return nil
@@ -20,7 +20,7 @@ func (c *opContext) shapeInput(i int) dims {
 func inferReshape(c *opContext) error {
 	x := c.dims(0)
 	list := c.elems(1)
-	if list == nil || len(list) > maxRank {
+	if list == nil || len(list) > MaxRank {
 		c.out(0, c.dtype(0), c.shapeInput(1))
 		return nil
 	}
@@ -241,7 +241,7 @@ func inferUnsqueeze(c *opContext) error {
 		c.out(0, c.dtype(0), nil)
 		return nil
 	}
-	rank := len(x) + int(min(n.product().n, maxRank))
+	rank := len(x) + int(min(n.product().n, MaxRank))
 	axes, ok, err := c.axesInput(1, rank)
 	if err != nil || !ok {
 		c.out(0, c.dtype(0), unknownDims(rank))

@@ -20,6 +20,8 @@ const (
 	dialTimeout = 8 * time.Second
 	// dialStagger is how long one address is tried alone before the next one joins.
 	dialStagger = 250 * time.Millisecond
+	// refusedPause is how long a peer that refused this host's membership is not dialled again.
+	refusedPause = 10 * time.Second
 	// retireAfter is how long a connection that another one replaced stays open for streams already under way.
 	retireAfter = 2 * time.Second
 )
@@ -49,9 +51,12 @@ type remote struct {
 	links []*link // live; the last is preferred
 	dial  *dialing
 	gone  bool
-	watch liveness
-	up    context.Context // ends when a direct link comes up; made by directUp
-	upNow context.CancelFunc
+	// refused is the peer's refusal of this host's membership, and when it came.
+	refused   error
+	refusedAt time.Time
+	watch     liveness
+	up        context.Context // ends when a direct link comes up; made by directUp
+	upNow     context.CancelFunc
 }
 
 // dialing is an attempt to connect that several callers wait for.
@@ -117,6 +122,10 @@ func (h *Host) connect(ctx context.Context, id PeerID) (*link, error) {
 		return l, nil
 	}
 	r.mu.Lock()
+	if r.refused != nil && time.Since(r.refusedAt) < refusedPause {
+		defer r.mu.Unlock()
+		return nil, fmt.Errorf("transport: connect to %s: %w", id.Short(), r.refused)
+	}
 	d := r.dial
 	if d == nil {
 		d = &dialing{done: make(chan struct{})}
@@ -434,6 +443,9 @@ func (h *Host) serve(l *link) {
 	r.mu.Lock()
 	if i := slices.Index(r.links, l); i >= 0 { // drop may have been faster
 		r.links = slices.Delete(r.links, i, i+1)
+	}
+	if errors.Is(cause, ErrRefused) {
+		r.refused, r.refusedAt = cause, time.Now()
 	}
 	last := len(r.links) == 0 && !r.gone
 	if last {

@@ -14,7 +14,10 @@
 //	          | status(1)>0 length(2) text FIN
 //	receipt  := bytes(8) total(8, ns) tail bytes(8) tail(8, ns)      what the receiver saw, for path estimates
 //
-// A stream that is given up is reset with an application error code; the codes are the Code constants. Datagrams are
+// A stream that is given up is reset with an application error code; the codes are the Code constants. Joining speaks a
+// protocol of its own (join.go), and so do renewal (renew.go) and introductions (meet.go). Datagrams are
 //
-//	datagram := kind(1) payload
+//	datagram := 1 gossip packet
+//	          | 2 time(8) | 3 time(8)      ping and pong: the pong gives back the ping's time
+//	          | 4, 5                       packets of relayed connections (relay.go)
 package transport

@@ -3,6 +3,7 @@ package member_test
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"os"
 	"strconv"
 	"testing"
@@ -17,15 +18,16 @@ import (
 
 // cloud is a mesh of gossiping nodes in virtual time.
 type cloud struct {
-	mesh   *transporttest.Mesh
-	net    *transporttest.Virtual
-	groups []*member.Group
+	mesh    *transporttest.Mesh
+	net     *transporttest.Virtual
+	shapers []*shape.Shaper
+	groups  []*member.Group
 }
 
 // newCloud makes n nodes that all join at the first one at once.
 func newCloud(t *testing.T, n int, l shape.Link, timing member.Timing) *cloud {
 	t.Helper()
-	m, v, _ := transporttest.NewVirtual(t, n, l, 1)
+	m, v, shapers := transporttest.NewVirtual(t, n, l, 1)
 	for _, a := range m.Hosts {
 		for _, b := range m.Hosts {
 			if a != b {
@@ -33,7 +35,7 @@ func newCloud(t *testing.T, n int, l shape.Link, timing member.Timing) *cloud {
 			}
 		}
 	}
-	c := &cloud{mesh: m, net: v}
+	c := &cloud{mesh: m, net: v, shapers: shapers}
 	seed := transport.Seed{Peer: m.Hosts[0].ID(), Addr: m.Hosts[0].Addrs()[0]}
 	joined := make(chan error, n)
 	for i, h := range m.Hosts {
@@ -172,5 +174,40 @@ func TestNoFalseDeath(t *testing.T) {
 			}
 		}
 		t.Logf("%d nodes, %v of virtual time at 1 %% loss: no false death", n, span)
+	})
+}
+
+// TestPartitionHeals cuts a mesh in two for two minutes: each half declares the other dead, and both find together again.
+func TestPartitionHeals(t *testing.T) {
+	const n = 6
+	synctest.Test(t, func(t *testing.T) {
+		l := shape.Link{Delay: time.Millisecond}
+		c := newCloud(t, n, l, member.LAN())
+		defer c.close()
+		c.until(t, 5*time.Second, -1, func(g *member.Group) bool { return states(g, member.Alive) == n })
+		set := func(l shape.Link) {
+			for i, s := range c.shapers {
+				for j, h := range c.mesh.Hosts {
+					if i%2 != j%2 {
+						if err := s.Set(netip.MustParseAddrPort(h.Addrs()[0]), l); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+			}
+		}
+		set(shape.Link{Loss: 1})
+		c.until(t, 10*time.Second, -1, func(g *member.Group) bool { return states(g, member.Failed) == n/2 })
+		time.Sleep(2 * time.Minute)
+		for i, g := range c.groups {
+			if err := g.Set("during", []byte{byte(i)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		set(l)
+		healed := c.until(t, 30*time.Second, -1, func(g *member.Group) bool {
+			return states(g, member.Alive) == n && len(g.Records("during")) == n
+		})
+		t.Logf("healed %v after the partition ended", healed)
 	})
 }

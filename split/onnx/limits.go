@@ -1,5 +1,7 @@
 package onnx
 
+import "github.com/cleave-mesh/cleave/split"
+
 // What a model may ask for. A model within its own file's size is never refused by the byte limits: they bound what a small file
 // can make the reader allocate.
 const (
@@ -8,7 +10,7 @@ const (
 	// MaxOps is the most ops of a model, subgraphs and inlined functions included.
 	MaxOps = 1 << 20
 	// MaxRank is the most dimensions of a tensor.
-	MaxRank = 64
+	MaxRank = split.MaxRank
 	// MaxDepth is how deep subgraphs and calls of model-local functions may nest, and types.
 	MaxDepth = 64
 	// MaxSparseBytes is the largest dense form of a sparse constant.
