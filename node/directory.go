@@ -16,6 +16,7 @@ import (
 	"github.com/cleave-mesh/cleave/node/store"
 	"github.com/cleave-mesh/cleave/planner"
 	"github.com/cleave-mesh/cleave/transport"
+	"github.com/cleave-mesh/cleave/transport/admit"
 )
 
 // Keys of the records that a node publishes of itself.
@@ -352,7 +353,7 @@ func (d *directory) machines(graph string) ([]placement.Machine, [][]planner.Pat
 	for i, p := range peers {
 		ids[i] = p.ID
 		ms[i] = placement.Machine{ID: p.ID, Name: p.info.Name, Speed: p.info.Speed, Memory: p.info.Memory, Power: p.info.Power}
-		if g := p.profiles[graph]; g != nil && g.Failure == "" {
+		if g := p.profiles[graph]; g != nil && g.Failure == "" && p.Role != admit.Client { // a client hosts nothing
 			ms[i].Profiles = g.Backends
 		}
 	}

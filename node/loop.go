@@ -3,20 +3,25 @@ package node
 import (
 	"context"
 	"encoding/json"
+	"math"
 	"time"
 
 	"github.com/cleave-mesh/cleave/node/client"
+	"github.com/cleave-mesh/cleave/node/control"
+	"github.com/cleave-mesh/cleave/planner"
 )
 
-// keepMargin is the share by which a new plan must be faster than the one in force to replace it while the mesh itself has not
-// changed: switching compiles stages and loses what was warm.
-const keepMargin = 0.10
+// confirmLooks is how many ticks in a row look at the plans after something has changed: a switch has to be confirmed, and the
+// last switch may be too recent.
+const confirmLooks = 7
 
 // controlLoop looks at paths and profiles from time to time and replaces plans that are not good any more.
 func (n *Node) controlLoop(ctx context.Context) {
 	tick := time.NewTicker(n.set.Replan)
 	defer tick.Stop()
 	seen := n.peers.epoch()
+	again := 0                                // looks that are still due
+	machines := map[string]*control.Machine{} // by plan request
 	for {
 		select {
 		case <-ctx.Done():
@@ -27,8 +32,11 @@ func (n *Node) controlLoop(ctx context.Context) {
 		n.publishPaths()
 		n.probeStale()
 		if epoch := n.peers.epoch(); n.plansStale.Swap(false) || epoch != seen {
-			seen = epoch
-			n.review(ctx, epoch)
+			seen, again = epoch, confirmLooks
+		}
+		if again > 0 {
+			again--
+			n.review(ctx, seen, machines)
 		}
 	}
 }
@@ -60,9 +68,15 @@ func (n *Node) probeStale() {
 	}
 }
 
-// review makes every plan in force anew and replaces those that have become clearly worse than the best.
-func (n *Node) review(ctx context.Context, epoch uint64) {
-	for key, c := range n.plans.inUse() {
+// review makes every plan in force anew and lets its control machine decide whether the new one replaces it.
+func (n *Node) review(ctx context.Context, epoch uint64, machines map[string]*control.Machine) {
+	inUse := n.plans.inUse()
+	for key := range machines {
+		if _, ok := inUse[key]; !ok {
+			delete(machines, key)
+		}
+	}
+	for key, c := range inUse {
 		var r client.PlanRequest
 		if json.Unmarshal([]byte(key), &r) != nil {
 			continue
@@ -76,8 +90,21 @@ func (n *Node) review(ctx context.Context, epoch uint64) {
 			n.plans.put(key, epoch, fresh) // the same plan with a newer prediction
 			continue
 		}
-		now := n.present(c.plan)
-		if n.usable(c.plan) && now > 0 && float64(fresh.plan.Cost.Latency) > (1-keepMargin)*float64(now) {
+		m := machines[key]
+		if m == nil {
+			m = control.New(control.Config{})
+			machines[key] = m
+		}
+		now := n.candidate(c.plan)
+		if !n.usable(c.plan) {
+			now.Latency = math.Inf(1)
+		}
+		d := m.Look(control.View{
+			Now: n.now(), Current: now, Others: []control.Candidate{{
+				ID: fresh.id, Latency: fresh.plan.Cost.Latency.Seconds(), Deviation: deviation(fresh.problem, fresh.plan),
+			}}, Rate: 1,
+		})
+		if d.Action == control.Keep {
 			n.plans.put(key, epoch, c.plan)
 			continue
 		}
@@ -87,6 +114,36 @@ func (n *Node) review(ctx context.Context, epoch uint64) {
 		}
 		n.plans.put(key, epoch, fresh)
 		n.metrics.replaced.Inc()
-		n.log.Info("plan replaced", "model", r.Model, "strategy", r.Strategy, "was", now, "is", fresh.plan.Cost.Latency)
+		n.log.Info("plan replaced", "model", r.Model, "strategy", r.Strategy, "reason", d.Reason)
 	}
+}
+
+// candidate is a plan as it is predicted over the present paths.
+func (n *Node) candidate(lp *livePlan) control.Candidate {
+	c := control.Candidate{ID: lp.id, Latency: math.Inf(1)}
+	codings := planner.Codings{}
+	for _, t := range lp.plan.Transfers {
+		codings[planner.Hop{Value: t.Value, To: t.To}] = t.Coding
+	}
+	p := n.presentPaths(lp)
+	if again, err := planner.Evaluate(p, lp.plan.Place, codings); err == nil {
+		c.Latency, c.Deviation = again.Cost.Latency.Seconds(), deviation(p, again)
+	}
+	return c
+}
+
+// deviation is the standard deviation in seconds of a plan's latency, as far as its paths' jitter and spread say, taken as
+// independent.
+func deviation(p *planner.Problem, plan *planner.Plan) float64 {
+	sum := 0.0
+	for _, t := range plan.Transfers {
+		path := p.Paths[t.From][t.To]
+		jitter := path.Jitter.Seconds()
+		spread := 0.0
+		if path.Goodput > 0 {
+			spread = path.Spread * float64(p.Values[t.Value].Codings[t.Coding].Bytes) / path.Goodput
+		}
+		sum += jitter*jitter + spread*spread
+	}
+	return math.Sqrt(sum)
 }

@@ -42,7 +42,8 @@ func (n *Node) startMesh(ctx context.Context) error {
 		}
 	}
 	cfg := transport.Config{
-		Identity: id, Credentials: creds, Listen: n.set.Listen, KeepAlive: keepAlive, Renewed: n.saveCredentials, Logger: n.log,
+		Identity: id, Credentials: creds, Listen: n.set.Listen, KeepAlive: keepAlive, Relay: n.set.Relay,
+		Renewed: n.saveCredentials, Logger: n.log,
 	}
 	if n.set.topo != nil {
 		cfg.Shaper = shape.New(1)
@@ -74,7 +75,13 @@ func (n *Node) startMesh(ctx context.Context) error {
 	if n.peers.group, err = member.Start(member.Config{Host: n.mesh, Name: n.set.Name, LAN: onLAN(n.set.Listen), Logger: n.log}); err != nil {
 		return err
 	}
-	if authority != nil {
+	if authority == nil && creds.Chain[0].Role == admit.Authority {
+		if authority, err = admit.NewIssuer(id.Private(), creds.Chain); err != nil {
+			return err
+		}
+		n.authority = authority
+		n.mesh.ServeJoins(authority, nil)
+	} else if authority != nil {
 		n.authority = authority
 		n.mesh.ServeJoins(authority, func() {
 			if err := authority.SaveAuthority(n.set.Data); err != nil {

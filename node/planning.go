@@ -484,16 +484,3 @@ func finite(f float64) float64 {
 	}
 	return f
 }
-
-// present is what a plan would take in the present state of the paths; 0 when that cannot be said.
-func (n *Node) present(lp *livePlan) time.Duration {
-	codings := planner.Codings{}
-	for _, t := range lp.plan.Transfers {
-		codings[planner.Hop{Value: t.Value, To: t.To}] = t.Coding
-	}
-	again, err := planner.Evaluate(n.presentPaths(lp), lp.plan.Place, codings)
-	if err != nil {
-		return 0
-	}
-	return again.Cost.Latency
-}

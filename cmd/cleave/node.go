@@ -49,6 +49,7 @@ The first node founds a mesh and is its authority: "cleave token" there prints w
 	f.StringVar(&cfg.Join, "join", "", "join token of the mesh to join")
 	f.BoolVar(&init, "init", false, "found a mesh (what a new node without --join does anyway)")
 	f.StringSliceVar(&cfg.Seeds, "seed", nil, "member to look for at the start, PEER@host:port; may be repeated")
+	f.BoolVar(&cfg.Relay, "relay", false, "introduce members to each other and relay for them; for a node that everyone can reach")
 	f.StringSliceVar(&cfg.Backends, "backend", nil, "engine to use; may be repeated (default every one that is found)")
 	f.IntVar(&cfg.Threads, "threads", 0, "cores that a stage may use (default all)")
 	f.StringVar(&cfg.Memory, "memory", "", "most memory of compiled stages, such as 512MiB (default no limit)")
@@ -78,7 +79,7 @@ func mergeConfig(cmd *cobra.Command, file string, flags node.Config) (node.Confi
 			"name": func() { cfg.Name = flags.Name }, "data": func() { cfg.Data = flags.Data },
 			"listen": func() { cfg.Listen = flags.Listen }, "api": func() { cfg.API = flags.API },
 			"key": func() { cfg.Key = flags.Key }, "join": func() { cfg.Join = flags.Join },
-			"seed": func() { cfg.Seeds = flags.Seeds }, "backend": func() { cfg.Backends = flags.Backends },
+			"seed": func() { cfg.Seeds = flags.Seeds }, "relay": func() { cfg.Relay = flags.Relay }, "backend": func() { cfg.Backends = flags.Backends },
 			"threads": func() { cfg.Threads = flags.Threads }, "memory": func() { cfg.Memory = flags.Memory },
 			"power": func() { cfg.Power = flags.Power }, "emulate-speed": func() { cfg.Speed = flags.Speed },
 			"topology": func() { cfg.Topology = flags.Topology }, "deadline": func() { cfg.Deadline = flags.Deadline },

@@ -36,7 +36,8 @@ func DefaultLadder() []codec.Spec {
 	var list []codec.Spec
 	for _, text := range []string{
 		"lossless", "float16", "int8", "int8:axis=1", "int8:entropy=rans", "int4:axis=1,entropy=rans",
-		"uniform:rel=0.1", "uniform:rel=0.2", "uniform:rel=0.35", "uniform:rel=0.5", "uniform:rel=0.7", "uniform:rel=1", "uniform:rel=1.4",
+		"uniform:rel=0.1", "uniform:rel=0.15", "uniform:rel=0.2", "uniform:rel=0.27", "uniform:rel=0.35", "uniform:rel=0.42", "uniform:rel=0.5",
+		"uniform:rel=0.6", "uniform:rel=0.7", "uniform:rel=0.85", "uniform:rel=1", "uniform:rel=1.2", "uniform:rel=1.4",
 	} {
 		s, err := codec.Parse(text)
 		if err != nil {

@@ -5,17 +5,17 @@ import (
 	"math/bits"
 )
 
-// Context coding: symbols of a small alphabet, each under one of nine distributions that two earlier symbols choose.
+// Context coding: symbols of a small alphabet, each under one of 16 distributions that two earlier symbols choose.
 //
 // The n symbols are cut into L strips of equal length (32, or 4 for short inputs; the last strips are filled up with
 // zeros), and lane j codes strip j, so that in round t the neighbours of every lane's symbol stand at the same distances
-// in that lane's own past. A symbol's context is 3*near + far, where near is the class of the symbol Near places earlier
-// and far that of the symbol Far places earlier. The class of symbol s is min((s+1)/2, 2): with signed numbers folded to
-// 0, -1, 1, -2, 2, ... it is the magnitude, 2 at most. Where a strip has no symbol so far back, near is 0 and far equals
+// in that lane's own past. A symbol's context is 4*near + far, where near is the class of the symbol Near places earlier
+// and far that of the symbol Far places earlier. With signed numbers folded to 0, -1, 1, -2, 2, ... the magnitude of symbol
+// s is (s+1)/2; its class is 0 for magnitude 0, 1 for 1, 2 for 2 and 3, 3 from 4 on. Where a strip has no symbol so far back, near is 0 and far equals
 // near.
 const (
 	// Contexts is the number of distributions, Alphabet that of symbols.
-	Contexts = 9
+	Contexts = 16
 	Alphabet = 32
 	// ContextBits is the precision of a context's frequencies, which sum to ContextScale.
 	ContextBits  = 11
@@ -162,7 +162,7 @@ func Classify(ctx, src []byte, d Neighbours, counts *ContextCounts) {
 		rest := s[begin:]
 		out, n, f := c[begin:][:len(rest)], s[begin-near:][:len(rest)], s[begin-far:][:len(rest)]
 		for t, v := range rest {
-			k := 3*classes[n[t]] + classes[f[t]]
+			k := 4*classes[n[t]] + classes[f[t]]
 			out[t] = k
 			counts[k%Contexts][v&(Alphabet-1)]++
 		}
@@ -172,7 +172,7 @@ func Classify(ctx, src []byte, d Neighbours, counts *ContextCounts) {
 // classes is class of every byte.
 var classes = func() (c [256]byte) {
 	for s := range c {
-		c[s] = byte(min((s+1)/2, 2))
+		c[s] = byte(min(bits.Len((uint(s)+1)/2), 3))
 	}
 	return c
 }()
@@ -186,7 +186,7 @@ func contextAt(strip []byte, t int, d Neighbours) byte {
 	if t >= d.Far {
 		far = class(strip[t-d.Far])
 	}
-	return 3*near + far
+	return 4*near + far
 }
 
 func class(s byte) byte { return classes[s] }

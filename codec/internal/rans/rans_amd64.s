@@ -4,194 +4,6 @@
 
 #include "textflag.h"
 
-// func decodeManyAVX512(dec *uint32, states *uint32, dst *byte, src *byte, rounds int, size int) (done int, used int)
-// Requires: AVX, AVX512F, POPCNT, SSE2
-TEXT ·decodeManyAVX512(SB), NOSPLIT, $0-64
-	MOVQ         dec+0(FP), AX
-	MOVQ         states+8(FP), CX
-	MOVQ         dst+16(FP), DX
-	MOVQ         src+24(FP), BX
-	MOVQ         rounds+32(FP), SI
-	MOVQ         size+40(FP), DI
-	ADDQ         BX, DI
-	SUBQ         $0x40, DI
-	XORQ         R8, R8
-	MOVL         $0x00000fff, R9
-	MOVD         R9, X0
-	VPBROADCASTD X0, Z0
-	MOVL         $0x00010000, R9
-	MOVD         R9, X1
-	VPBROADCASTD X1, Z1
-	MOVL         $0x00000fff, R9
-	MOVD         R9, X2
-	VPBROADCASTD X2, Z2
-	VMOVDQU32    (CX), Z3
-	VMOVDQU32    64(CX), Z4
-
-loop:
-	CMPQ        R8, SI
-	JGE         out
-	CMPQ        BX, DI
-	JHI         out
-	VPANDD      Z0, Z3, Z5
-	KXNORW      K1, K1, K1
-	VPXORD      Z6, Z6, Z6
-	VPGATHERDD  (AX)(Z5*4), K1, Z6
-	VPMOVDB     Z6, (DX)
-	VPSRLD      $0x08, Z6, Z5
-	VPANDD      Z2, Z5, Z5
-	VPSRLD      $0x14, Z6, Z6
-	VPSRLD      $0x0c, Z3, Z3
-	VPMULLD     Z5, Z3, Z3
-	VPADDD      Z6, Z3, Z3
-	VPCMPUD     $0x01, Z1, Z3, K2
-	VPMOVZXWD   (BX), Z5
-	VPEXPANDD.Z Z5, K2, Z5
-	VPSLLD      $0x10, Z3, Z8
-	VPORD       Z5, Z8, K2, Z3
-	KMOVW       K2, R9
-	POPCNTL     R9, R9
-	LEAQ        (BX)(R9*2), BX
-	VPANDD      Z0, Z4, Z5
-	KXNORW      K3, K3, K3
-	VPXORD      Z7, Z7, Z7
-	VPGATHERDD  (AX)(Z5*4), K3, Z7
-	VPMOVDB     Z7, 16(DX)
-	VPSRLD      $0x08, Z7, Z5
-	VPANDD      Z2, Z5, Z5
-	VPSRLD      $0x14, Z7, Z7
-	VPSRLD      $0x0c, Z4, Z4
-	VPMULLD     Z5, Z4, Z4
-	VPADDD      Z7, Z4, Z4
-	VPCMPUD     $0x01, Z1, Z4, K2
-	VPMOVZXWD   (BX), Z5
-	VPEXPANDD.Z Z5, K2, Z5
-	VPSLLD      $0x10, Z4, Z8
-	VPORD       Z5, Z8, K2, Z4
-	KMOVW       K2, R9
-	POPCNTL     R9, R9
-	LEAQ        (BX)(R9*2), BX
-	ADDQ        $0x20, DX
-	INCQ        R8
-	JMP         loop
-
-out:
-	VMOVDQU32 Z3, (CX)
-	VMOVDQU32 Z4, 64(CX)
-	VZEROUPPER
-	MOVQ      R8, done+48(FP)
-	MOVQ      src+24(FP), AX
-	SUBQ      AX, BX
-	MOVQ      BX, used+56(FP)
-	RET
-
-// func decodeContextAVX512(dec *uint32, states *uint32, dst *byte, src *byte, rounds int, size int, near *byte, far *byte, nearStep int, farStep int) (done int, used int)
-// Requires: AVX, AVX2, AVX512F, POPCNT, SSE2
-TEXT ·decodeContextAVX512(SB), NOSPLIT, $0-96
-	MOVQ         dec+0(FP), AX
-	MOVQ         states+8(FP), CX
-	MOVQ         dst+16(FP), DX
-	MOVQ         src+24(FP), BX
-	MOVQ         rounds+32(FP), SI
-	MOVQ         size+40(FP), DI
-	MOVQ         near+48(FP), R8
-	MOVQ         far+56(FP), R9
-	MOVQ         nearStep+64(FP), R10
-	MOVQ         farStep+72(FP), R11
-	ADDQ         BX, DI
-	SUBQ         $0x40, DI
-	XORQ         R12, R12
-	MOVL         $0x000007ff, R13
-	MOVD         R13, X0
-	VPBROADCASTD X0, Z0
-	MOVL         $0x00010000, R13
-	MOVD         R13, X1
-	VPBROADCASTD X1, Z1
-	MOVL         $0x00000fff, R13
-	MOVD         R13, X2
-	VPBROADCASTD X2, Z2
-	VPXOR        Y3, Y3, Y3
-	MOVL         $0x02020202, R13
-	MOVD         R13, X4
-	VPBROADCASTD X4, Y4
-	VMOVDQU32    (CX), Z5
-	VMOVDQU32    64(CX), Z6
-
-loop:
-	CMPQ         R12, SI
-	JGE          out
-	CMPQ         BX, DI
-	JHI          out
-	VMOVDQU      (R8), Y7
-	VMOVDQU      (R9), Y8
-	VPAVGB       Y3, Y7, Y7
-	VPMINUB      Y4, Y7, Y7
-	VPAVGB       Y3, Y8, Y8
-	VPMINUB      Y4, Y8, Y8
-	VPADDB       Y7, Y8, Y8
-	VPADDB       Y7, Y7, Y7
-	VPADDB       Y7, Y8, Y8
-	ADDQ         R10, R8
-	ADDQ         R11, R9
-	VPANDD       Z0, Z5, Z7
-	VPMOVZXBD    X8, Z11
-	VPSLLD       $0x0b, Z11, Z11
-	VPORD        Z11, Z7, Z7
-	KXNORW       K1, K1, K1
-	VPXORD       Z9, Z9, Z9
-	VPGATHERDD   (AX)(Z7*4), K1, Z9
-	VPMOVDB      Z9, (DX)
-	VPSRLD       $0x08, Z9, Z7
-	VPANDD       Z2, Z7, Z7
-	VPSRLD       $0x14, Z9, Z9
-	VPSRLD       $0x0b, Z5, Z5
-	VPMULLD      Z7, Z5, Z5
-	VPADDD       Z9, Z5, Z5
-	VPCMPUD      $0x01, Z1, Z5, K2
-	VPMOVZXWD    (BX), Z7
-	VPEXPANDD.Z  Z7, K2, Z7
-	VPSLLD       $0x10, Z5, Z11
-	VPORD        Z7, Z11, K2, Z5
-	KMOVW        K2, R13
-	POPCNTL      R13, R13
-	LEAQ         (BX)(R13*2), BX
-	VPANDD       Z0, Z6, Z7
-	VEXTRACTI128 $0x01, Y8, X8
-	VPMOVZXBD    X8, Z8
-	VPSLLD       $0x0b, Z8, Z8
-	VPORD        Z8, Z7, Z7
-	KXNORW       K3, K3, K3
-	VPXORD       Z10, Z10, Z10
-	VPGATHERDD   (AX)(Z7*4), K3, Z10
-	VPMOVDB      Z10, 16(DX)
-	VPSRLD       $0x08, Z10, Z7
-	VPANDD       Z2, Z7, Z7
-	VPSRLD       $0x14, Z10, Z10
-	VPSRLD       $0x0b, Z6, Z6
-	VPMULLD      Z7, Z6, Z6
-	VPADDD       Z10, Z6, Z6
-	VPCMPUD      $0x01, Z1, Z6, K2
-	VPMOVZXWD    (BX), Z7
-	VPEXPANDD.Z  Z7, K2, Z7
-	VPSLLD       $0x10, Z6, Z8
-	VPORD        Z7, Z8, K2, Z6
-	KMOVW        K2, R13
-	POPCNTL      R13, R13
-	LEAQ         (BX)(R13*2), BX
-	ADDQ         $0x20, DX
-	INCQ         R12
-	JMP          loop
-
-out:
-	VMOVDQU32 Z5, (CX)
-	VMOVDQU32 Z6, 64(CX)
-	VZEROUPPER
-	MOVQ      R12, done+80(FP)
-	MOVQ      src+24(FP), AX
-	SUBQ      AX, BX
-	MOVQ      BX, used+88(FP)
-	RET
-
 DATA expandOrder<>+0(SB)/8, $0x0000000000000000
 DATA expandOrder<>+8(SB)/8, $0x0000000000000000
 DATA expandOrder<>+16(SB)/8, $0x0000000000000000
@@ -460,6 +272,203 @@ DATA packOrder<>+24(SB)/4, $0x00000003
 DATA packOrder<>+28(SB)/4, $0x00000007
 GLOBL packOrder<>(SB), RODATA|NOPTR, $32
 
+DATA magnitudeClass<>+0(SB)/8, $0x0000000302020100
+DATA magnitudeClass<>+8(SB)/8, $0x0000000000000000
+DATA magnitudeClass<>+16(SB)/8, $0x0000000302020100
+DATA magnitudeClass<>+24(SB)/8, $0x0000000000000000
+GLOBL magnitudeClass<>(SB), RODATA|NOPTR, $32
+
+// func decodeManyAVX512(dec *uint32, states *uint32, dst *byte, src *byte, rounds int, size int) (done int, used int)
+// Requires: AVX, AVX512F, POPCNT, SSE2
+TEXT ·decodeManyAVX512(SB), NOSPLIT, $0-64
+	MOVQ         dec+0(FP), AX
+	MOVQ         states+8(FP), CX
+	MOVQ         dst+16(FP), DX
+	MOVQ         src+24(FP), BX
+	MOVQ         rounds+32(FP), SI
+	MOVQ         size+40(FP), DI
+	ADDQ         BX, DI
+	SUBQ         $0x40, DI
+	XORQ         R8, R8
+	MOVL         $0x00000fff, R9
+	MOVD         R9, X0
+	VPBROADCASTD X0, Z0
+	MOVL         $0x00010000, R9
+	MOVD         R9, X1
+	VPBROADCASTD X1, Z1
+	MOVL         $0x00000fff, R9
+	MOVD         R9, X2
+	VPBROADCASTD X2, Z2
+	VMOVDQU32    (CX), Z3
+	VMOVDQU32    64(CX), Z4
+
+loop:
+	CMPQ        R8, SI
+	JGE         out
+	CMPQ        BX, DI
+	JHI         out
+	VPANDD      Z0, Z3, Z5
+	KXNORW      K1, K1, K1
+	VPXORD      Z6, Z6, Z6
+	VPGATHERDD  (AX)(Z5*4), K1, Z6
+	VPMOVDB     Z6, (DX)
+	VPSRLD      $0x08, Z6, Z5
+	VPANDD      Z2, Z5, Z5
+	VPSRLD      $0x14, Z6, Z6
+	VPSRLD      $0x0c, Z3, Z3
+	VPMULLD     Z5, Z3, Z3
+	VPADDD      Z6, Z3, Z3
+	VPCMPUD     $0x01, Z1, Z3, K2
+	VPMOVZXWD   (BX), Z5
+	VPEXPANDD.Z Z5, K2, Z5
+	VPSLLD      $0x10, Z3, Z8
+	VPORD       Z5, Z8, K2, Z3
+	KMOVW       K2, R9
+	POPCNTL     R9, R9
+	LEAQ        (BX)(R9*2), BX
+	VPANDD      Z0, Z4, Z5
+	KXNORW      K3, K3, K3
+	VPXORD      Z7, Z7, Z7
+	VPGATHERDD  (AX)(Z5*4), K3, Z7
+	VPMOVDB     Z7, 16(DX)
+	VPSRLD      $0x08, Z7, Z5
+	VPANDD      Z2, Z5, Z5
+	VPSRLD      $0x14, Z7, Z7
+	VPSRLD      $0x0c, Z4, Z4
+	VPMULLD     Z5, Z4, Z4
+	VPADDD      Z7, Z4, Z4
+	VPCMPUD     $0x01, Z1, Z4, K2
+	VPMOVZXWD   (BX), Z5
+	VPEXPANDD.Z Z5, K2, Z5
+	VPSLLD      $0x10, Z4, Z8
+	VPORD       Z5, Z8, K2, Z4
+	KMOVW       K2, R9
+	POPCNTL     R9, R9
+	LEAQ        (BX)(R9*2), BX
+	ADDQ        $0x20, DX
+	INCQ        R8
+	JMP         loop
+
+out:
+	VMOVDQU32 Z3, (CX)
+	VMOVDQU32 Z4, 64(CX)
+	VZEROUPPER
+	MOVQ      R8, done+48(FP)
+	MOVQ      src+24(FP), AX
+	SUBQ      AX, BX
+	MOVQ      BX, used+56(FP)
+	RET
+
+// func decodeContextAVX512(dec *uint32, states *uint32, dst *byte, src *byte, rounds int, size int, near *byte, far *byte, nearStep int, farStep int) (done int, used int)
+// Requires: AVX, AVX2, AVX512F, POPCNT, SSE2
+TEXT ·decodeContextAVX512(SB), NOSPLIT, $0-96
+	MOVQ         dec+0(FP), AX
+	MOVQ         states+8(FP), CX
+	MOVQ         dst+16(FP), DX
+	MOVQ         src+24(FP), BX
+	MOVQ         rounds+32(FP), SI
+	MOVQ         size+40(FP), DI
+	MOVQ         near+48(FP), R8
+	MOVQ         far+56(FP), R9
+	MOVQ         nearStep+64(FP), R10
+	MOVQ         farStep+72(FP), R11
+	ADDQ         BX, DI
+	SUBQ         $0x40, DI
+	XORQ         R12, R12
+	MOVL         $0x000007ff, R13
+	MOVD         R13, X0
+	VPBROADCASTD X0, Z0
+	MOVL         $0x00010000, R13
+	MOVD         R13, X1
+	VPBROADCASTD X1, Z1
+	MOVL         $0x00000fff, R13
+	MOVD         R13, X2
+	VPBROADCASTD X2, Z2
+	VPXOR        Y3, Y3, Y3
+	MOVL         $0x04040404, R13
+	MOVD         R13, X4
+	VPBROADCASTD X4, Y4
+	VMOVDQU32    (CX), Z5
+	VMOVDQU32    64(CX), Z6
+
+loop:
+	CMPQ         R12, SI
+	JGE          out
+	CMPQ         BX, DI
+	JHI          out
+	VMOVDQU      (R8), Y7
+	VMOVDQU      (R9), Y8
+	VMOVDQU      magnitudeClass<>+0(SB), Y9
+	VPAVGB       Y3, Y7, Y7
+	VPMINUB      Y4, Y7, Y7
+	VPSHUFB      Y7, Y9, Y7
+	VPAVGB       Y3, Y8, Y8
+	VPMINUB      Y4, Y8, Y8
+	VPSHUFB      Y8, Y9, Y8
+	VPADDB       Y7, Y7, Y7
+	VPADDB       Y7, Y7, Y7
+	VPADDB       Y7, Y8, Y8
+	ADDQ         R10, R8
+	ADDQ         R11, R9
+	VPANDD       Z0, Z5, Z7
+	VPMOVZXBD    X8, Z9
+	VPSLLD       $0x0b, Z9, Z9
+	VPORD        Z9, Z7, Z7
+	KXNORW       K1, K1, K1
+	VPXORD       Z10, Z10, Z10
+	VPGATHERDD   (AX)(Z7*4), K1, Z10
+	VPMOVDB      Z10, (DX)
+	VPSRLD       $0x08, Z10, Z7
+	VPANDD       Z2, Z7, Z7
+	VPSRLD       $0x14, Z10, Z10
+	VPSRLD       $0x0b, Z5, Z5
+	VPMULLD      Z7, Z5, Z5
+	VPADDD       Z10, Z5, Z5
+	VPCMPUD      $0x01, Z1, Z5, K2
+	VPMOVZXWD    (BX), Z7
+	VPEXPANDD.Z  Z7, K2, Z7
+	VPSLLD       $0x10, Z5, Z9
+	VPORD        Z7, Z9, K2, Z5
+	KMOVW        K2, R13
+	POPCNTL      R13, R13
+	LEAQ         (BX)(R13*2), BX
+	VPANDD       Z0, Z6, Z7
+	VEXTRACTI128 $0x01, Y8, X8
+	VPMOVZXBD    X8, Z8
+	VPSLLD       $0x0b, Z8, Z8
+	VPORD        Z8, Z7, Z7
+	KXNORW       K3, K3, K3
+	VPXORD       Z11, Z11, Z11
+	VPGATHERDD   (AX)(Z7*4), K3, Z11
+	VPMOVDB      Z11, 16(DX)
+	VPSRLD       $0x08, Z11, Z7
+	VPANDD       Z2, Z7, Z7
+	VPSRLD       $0x14, Z11, Z11
+	VPSRLD       $0x0b, Z6, Z6
+	VPMULLD      Z7, Z6, Z6
+	VPADDD       Z11, Z6, Z6
+	VPCMPUD      $0x01, Z1, Z6, K2
+	VPMOVZXWD    (BX), Z7
+	VPEXPANDD.Z  Z7, K2, Z7
+	VPSLLD       $0x10, Z6, Z8
+	VPORD        Z7, Z8, K2, Z6
+	KMOVW        K2, R13
+	POPCNTL      R13, R13
+	LEAQ         (BX)(R13*2), BX
+	ADDQ         $0x20, DX
+	INCQ         R12
+	JMP          loop
+
+out:
+	VMOVDQU32 Z5, (CX)
+	VMOVDQU32 Z6, 64(CX)
+	VZEROUPPER
+	MOVQ      R12, done+80(FP)
+	MOVQ      src+24(FP), AX
+	SUBQ      AX, BX
+	MOVQ      BX, used+88(FP)
+	RET
+
 // func decodeManyAVX2(dec *uint32, states *uint32, dst *byte, src *byte, rounds int, size int) (done int, used int)
 // Requires: AVX, AVX2, POPCNT, SSE2
 TEXT ·decodeManyAVX2(SB), NOSPLIT, $32-64
@@ -638,16 +647,19 @@ loop:
 	JGE          out
 	CMPQ         BX, DI
 	JHI          out
-	MOVL         $0x02020202, R14
+	MOVL         $0x04040404, R14
 	MOVD         R14, X7
 	VPBROADCASTD X7, Y7
 	VMOVDQU      (R8), Y8
 	VMOVDQU      (R9), Y9
+	VMOVDQU      magnitudeClass<>+0(SB), Y10
 	VPAVGB       Y2, Y8, Y8
 	VPMINUB      Y7, Y8, Y8
+	VPSHUFB      Y8, Y10, Y8
 	VPAVGB       Y2, Y9, Y9
 	VPMINUB      Y7, Y9, Y9
-	VPADDB       Y8, Y9, Y9
+	VPSHUFB      Y9, Y10, Y9
+	VPADDB       Y8, Y8, Y8
 	VPADDB       Y8, Y8, Y8
 	VPADDB       Y8, Y9, Y9
 	ADDQ         R10, R8

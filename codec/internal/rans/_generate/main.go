@@ -88,15 +88,18 @@ func (f frame) finish() {
 }
 
 // contexts computes the contexts of 32 lanes as bytes.
-func (f frame) contexts(zero, two VecVirtual) VecVirtual {
+func (f frame) contexts(zero, four VecVirtual, class Mem) VecVirtual {
 	n, r := YMM(), YMM()
 	VMOVDQU(Mem{Base: f.near}, n)
 	VMOVDQU(Mem{Base: f.far}, r)
+	table := YMM()
+	VMOVDQU(class, table)
 	for _, v := range []VecVirtual{n, r} {
 		VPAVGB(zero, v, v) // (s+1)/2
-		VPMINUB(two, v, v)
+		VPMINUB(four, v, v)
+		VPSHUFB(v, table, v)
 	}
-	VPADDB(n, r, r)
+	VPADDB(n, n, n)
 	VPADDB(n, n, n)
 	VPADDB(n, r, r)
 	ADDQ(f.nearStep, f.near)
@@ -105,6 +108,7 @@ func (f frame) contexts(zero, two VecVirtual) VecVirtual {
 }
 
 func decodeAVX512(name string, context bool) {
+	tables()
 	f := begin(name, context)
 	scale := uint64(12)
 	if context {
@@ -112,11 +116,11 @@ func decodeAVX512(name string, context bool) {
 	}
 	slots, low := constant(1<<scale-1, ZMM()), constant(1<<16, ZMM())
 	twelve := constant(1<<12-1, ZMM())
-	var zero, two VecVirtual
+	var zero, four VecVirtual
 	if context {
-		zero, two = YMM(), YMM()
+		zero, four = YMM(), YMM()
 		VPXOR(zero, zero, zero)
-		constant(0x02020202, two)
+		constant(0x04040404, four)
 	}
 	var x [2]VecVirtual
 	for i := range x {
@@ -126,7 +130,7 @@ func decodeAVX512(name string, context bool) {
 	f.loop(func() {
 		var ctx VecVirtual
 		if context {
-			ctx = f.contexts(zero, two)
+			ctx = f.contexts(zero, four, *classes)
 		}
 		for i := range x {
 			at, e, k := ZMM(), ZMM(), K()
@@ -168,8 +172,8 @@ func decodeAVX512(name string, context bool) {
 	f.finish()
 }
 
-// expand and order are tables of decodeAVX2.
-var expand, order *Mem
+// expand and order are tables of decodeAVX2, classes that of contexts.
+var expand, order, classes *Mem
 
 func tables() {
 	if expand != nil {
@@ -190,7 +194,11 @@ func tables() {
 	for i, v := range []uint32{0, 4, 1, 5, 2, 6, 3, 7} {
 		DATA(4*i, U32(v))
 	}
-	expand, order = &e, &o
+	c := GLOBL("magnitudeClass", RODATA|NOPTR)
+	for i := range 4 {
+		DATA(8*i, U64([]uint64{0x0000000302020100, 0}[i%2]))
+	}
+	expand, order, classes = &e, &o, &c
 }
 
 func decodeAVX2(name string, context bool) {
@@ -213,8 +221,8 @@ func decodeAVX2(name string, context bool) {
 	contextRow := AllocLocal(32)
 	f.loop(func() {
 		if context {
-			two := constant(0x02020202, YMM())
-			VMOVDQU(f.contexts(zero, two), contextRow)
+			four := constant(0x04040404, YMM())
+			VMOVDQU(f.contexts(zero, four, *classes), contextRow)
 		}
 		var symbols [4]VecVirtual
 		for i := range x {
