@@ -82,9 +82,7 @@ func (s *sweep) layouts() {
 	s.steps = make([]layout, in.pieces+1)
 	for i := range s.steps {
 		if i > 0 {
-			for _, v := range in.p.Pieces[i-1].Out {
-				live = append(live, v)
-			}
+			live = append(live, in.p.Pieces[i-1].Out...)
 		}
 		live = slices.DeleteFunc(slices.Clone(live), func(v ValueID) bool { return last[v] < i })
 		y := &s.steps[i]

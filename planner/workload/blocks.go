@@ -157,15 +157,6 @@ func newSet(n int) set { return make(set, (n+63)/64) }
 
 func (s set) has(k int) bool { return s[k>>6]>>(k&63)&1 == 1 }
 func (s set) add(k int)      { s[k>>6] |= 1 << (k & 63) }
-func (s set) del(k int)      { s[k>>6] &^= 1 << (k & 63) }
-
-func (s set) len() int {
-	n := 0
-	for _, w := range s {
-		n += bits.OnesCount64(w)
-	}
-	return n
-}
 
 // each calls f with every member, ascending.
 func (s set) each(f func(int)) {

@@ -21,6 +21,10 @@ const (
 // optimum. The bound is the largest of: compute spread evenly; the most compute that one accelerator can carry below a load,
 // times their number; and loads excluded by the linear relaxation of packing the blocks into devices (see excluded).
 func (w *Workload) NonContiguous(ctx context.Context) (*Answer, error) {
+	return w.nonContiguous(ctx, annealSeeds, annealMoves)
+}
+
+func (w *Workload) nonContiguous(ctx context.Context, seeds, moves int) (*Answer, error) {
 	begin := time.Now()
 	a, err := w.Contiguous(ctx)
 	if err != nil {
@@ -35,12 +39,12 @@ func (w *Workload) NonContiguous(ctx context.Context) (*Answer, error) {
 	for op, b := range g.of {
 		start[b] = a.Place[op]
 	}
-	for seed := range uint64(annealSeeds) {
+	for seed := range uint64(seeds) {
 		if a.Bound >= a.Objective*(1-proofSlack) || ctx.Err() != nil {
 			break
 		}
 		s := newAnnealer(p, start, seed)
-		s.run(ctx, annealMoves)
+		s.run(ctx, moves)
 		place := g.placeOf(s.kept)
 		if err := w.Fits(place); err != nil {
 			return nil, fmt.Errorf("annealing went astray: %w", err)
