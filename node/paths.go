@@ -14,8 +14,6 @@ import (
 const (
 	// probeTime bounds one probe of a path.
 	probeTime = 10 * time.Second
-	// staleAfter is the age at which a path in use is probed again.
-	staleAfter = 30 * time.Second
 	// defaultGoodput is assumed of a path that was never measured, in bytes per second: 10 Mbps.
 	defaultGoodput = 10e6 / 8
 	// streamOverhead is what a transfer costs beyond delay and bytes on a warm connection.

@@ -126,7 +126,7 @@ func benchModel(ctx context.Context, path string, shapes map[string]tensor.Shape
 	}
 	in, err := engine.SynthesizeInputs(ready)
 	if err != nil {
-		return nil, fmt.Errorf("%w: add --shape NAME=SIZExSIZE...", err)
+		return nil, fmt.Errorf("%w: add --shape, for example --shape x=1x3x224x224", err)
 	}
 	exe, err := backend.Compile(ctx, ready, opts)
 	if err != nil {

@@ -2,7 +2,7 @@ package kernel
 
 import "unsafe"
 
-// ConvTranspose is the task Y = act(convT(X, Weights) + Bias) over NHWC images: the gradient of a convolution, which spreads
+// ConvTranspose is the task Y = act(convT(X, Weights) + Bias) over NHWC images that are not empty: the gradient of a convolution, which spreads
 // each input pixel over the output. Its shape has the input in H, W and C and the output in OH, OW and OC; padding is what
 // the output lacks at its beginning.
 //
@@ -97,9 +97,10 @@ func (c *ConvTranspose) Run(lo, hi int) {
 	if c.N*c.OH*c.OW*c.OC == 0 {
 		return
 	}
-	if n := c.N * c.H * c.W * c.C; n > 0 {
-		_ = c.X[n-1]
+	if c.N*c.H*c.W*c.C == 0 {
+		return
 	}
+	_ = c.X[c.N*c.H*c.W*c.C-1]
 	_ = c.Y[c.N*c.OH*c.OW*c.OC-1]
 	if c.Bias != nil {
 		_ = c.Bias[c.OC-1]
@@ -132,14 +133,17 @@ func (c *ConvTranspose) row(s *scratch, p *transposePhase, img, oy, r, g int, ze
 	none := address(unsafe.SliceData(zero))
 	for t, tap := range p.taps {
 		iy := oy/c.StrideH + tap.dy
+		addr := address(&c.X[0]) + uintptr(((img*c.H+iy)*c.W+tap.dx)*c.C+g*ic)*4
+		at := t * tileRows
 		for j := range pixels {
-			ix := j + tap.dx
-			to := &rows[(j/tileRows*taps+t)*tileRows+j%tileRows]
-			if uint(iy) < uint(c.H) && uint(ix) < uint(c.W) {
-				*to = address(&c.X[((img*c.H+iy)*c.W+ix)*c.C+g*ic])
-			} else {
-				*to = none
+			if j > 0 && j%tileRows == 0 {
+				at += taps * tileRows
 			}
+			rows[at+j%tileRows] = none
+			if uint(iy) < uint(c.H) && uint(j+tap.dx) < uint(c.W) {
+				rows[at+j%tileRows] = addr
+			}
+			addr += uintptr(c.C) * 4
 		}
 	}
 	lo, hi, clamped := c.Act.clamp()

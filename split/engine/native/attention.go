@@ -349,7 +349,7 @@ func evalRotary(c *call) error {
 		for r := range rows {
 			at := b*rows + r // cos and sin given per token
 			switch {
-			case positions != nil && len(positions) == 1:
+			case len(positions) == 1:
 				at = positions[0] + r
 			case positions != nil:
 				if len(positions) != batch*rows {

@@ -12,7 +12,7 @@ func (c *compiler) convTranspose(ops []*split.Op) bool {
 	x := op.Inputs[0]
 	n, ch, h, w, ok := c.image(x)
 	weights := c.constant(op.Inputs[1])
-	if !ok || weights == nil || weights.DType() != tensor.Float32 {
+	if !ok || n*ch*h*w == 0 || weights == nil || weights.DType() != tensor.Float32 {
 		return false
 	}
 	e, ok := c.epilogue(ops, 1)

@@ -27,7 +27,6 @@ type executable struct {
 	main     *program
 	programs map[string]*program // by input shapes, when main's are not all known
 	recent   []string            // keys of programs, oldest first
-	owned    []tensor.Value
 }
 
 // Run implements engine.Executable.

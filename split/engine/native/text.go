@@ -155,7 +155,7 @@ func evalTfIdf(c *call) error {
 	mode := c.attrString("mode", "TF")
 	words := attr[[]string](c.op, "pool_strings", nil)
 	numbers := c.attrInts("pool_int64s")
-	same := func(i, pool int) bool { return false }
+	var same func(i, pool int) bool // whether element i is item pool of the pool
 	n := len(numbers)
 	if words != nil {
 		n = len(words)
