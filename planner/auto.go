@@ -2,8 +2,8 @@ package planner
 
 import "context"
 
-// auto is the planner to use when none is named. It takes the sweep, starting from every other cheap plan, so that it is never
-// worse than any of them.
+// auto is the planner to use when none is named: the sweep, which is exact for every objective and limit, and as wide as the time
+// that the context leaves allows.
 type auto struct{}
 
 func (auto) Name() string { return "auto" }
@@ -13,8 +13,15 @@ func (auto) Plan(ctx context.Context, p *Problem) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return in.sweep(ctx, defaultWidth)
+	width := defaultWidth
+	if _, limited := ctx.Deadline(); limited {
+		width = patientWidth
+	}
+	return in.sweep(ctx, width)
 }
+
+// patientWidth is how wide the sweep may get when the context ends it in time.
+const patientWidth = 1 << 15
 
 // sweeper is the sweep alone.
 type sweeper struct{}

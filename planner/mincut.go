@@ -77,7 +77,7 @@ func (m minCut) proof(in *instance, sum float64, explored int, begin time.Time) 
 	if additive(in.p.Objective) && in.nodes <= 2 && m.returns && in.free() {
 		proof.Bound = sum
 	} else {
-		proof.Bound = newSweep(context.Background(), in).rootBound()
+		proof.Bound = in.floor()
 	}
 	return proof
 }

@@ -1,5 +1,7 @@
 package planner
 
+import "slices"
+
 // option is one way to get a value to a node: the node that sends it, and the hop.
 type option struct {
 	from NodeID
@@ -17,17 +19,25 @@ func (in *instance) options(v ValueID, origin, n NodeID) []option {
 		}
 		return out
 	}
-	var ways []hop
-	from := map[int]NodeID{}
-	for k := range in.p.Values[v].Codings {
-		if a, w, ok := in.holder(v, n, k); ok && (in.p.Limits.Loss == 0 || w.loss <= in.p.Limits.Loss) {
-			ways, from[k] = append(ways, w), a
+	// Codings from different holders use different links, so that none makes one from another holder useless.
+	var out []option
+	for _, a := range in.at(v) {
+		var ways []hop
+		for k := range in.p.Values[v].Codings {
+			from, w, ok := in.holder(v, n, k)
+			if ok && from == a && (in.p.Limits.Loss == 0 || w.loss <= in.p.Limits.Loss) {
+				ways = append(ways, w)
+			}
+		}
+		for _, w := range in.best(ways) {
+			if !slices.ContainsFunc(out, func(o option) bool { return o.hop.coding == w.coding }) {
+				out = append(out, option{a, w})
+			}
 		}
 	}
-	var out []option
-	for _, w := range in.best(ways) {
-		out = append(out, option{from[w.coding], w})
-	}
+	slices.SortStableFunc(out, func(x, y option) int {
+		return compareBy(in.weigh(&x.hop), in.weigh(&y.hop), x.hop.wire, y.hop.wire, x.hop.loss, y.hop.loss)
+	})
 	return out
 }
 

@@ -156,3 +156,36 @@ func (s *sweep) rootBound() float64 {
 	}
 	return least
 }
+
+// floor is a lower bound on every plan that needs no search: the longest path and the work for latency, the work for throughput,
+// the least sum of pieces for energy and price.
+func (in *instance) floor() float64 {
+	s := &sweep{in: in}
+	switch in.p.Objective {
+	case Energy:
+		return s.rest(0, in.joules)
+	case Price:
+		return s.rest(0, in.price)
+	}
+	s.loadBound()
+	bound := s.lightest[0]
+	if in.p.Objective == Throughput {
+		return bound
+	}
+	s.options = newOptionTable(in)
+	s.tails = s.tailTable()
+	for i := range in.pieces {
+		least := inf
+		for n := range in.nodes {
+			start := 0.0
+			for _, v := range in.p.Pieces[i].In {
+				if in.p.Values[v].Producer == External && !slices.Contains(in.at(v), NodeID(n)) {
+					start = max(start, s.options.least[s.options.row(v, 0, NodeID(n))])
+				}
+			}
+			least = min(least, start+s.tails[i*in.nodes+n])
+		}
+		bound = max(bound, least)
+	}
+	return bound
+}

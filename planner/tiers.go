@@ -33,7 +33,7 @@ func (tiers) Plan(_ context.Context, p *Problem) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	proof := Proof{Solver: "tiers", Elapsed: time.Since(begin), Explored: len(row), Bound: newSweep(context.Background(), in).rootBound()}
+	proof := Proof{Solver: "tiers", Elapsed: time.Since(begin), Explored: len(row), Bound: in.floor()}
 	proof.Claim = "one minimum cut over all tiers: the least sum of compute and hops when values are handed on from tier to tier, " +
 		formatObjective(p.Objective, sum)
 	return in.prove(plan, proof), nil

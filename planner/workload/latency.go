@@ -21,9 +21,10 @@ func (w *Workload) Latency(ctx context.Context) (*Answer, error) {
 	r := g.reach()
 	var path []int
 	a.Bound, path = g.pathBound(r)
-	lossless := len(g.blocks) == len(w.classes().blocks)
+	lossless := g.lossless()
 	if !lossless {
-		// A class on CPUs need not be convex, so that merging blocks may lose plans: the bound forgets the classes instead.
+		// A class on CPUs need not be convex, nor pass on what it hears, so that blocks may lose plans: the bound forgets the
+		// classes instead.
 		free := *w
 		free.Ops = slices.Clone(w.Ops)
 		for k := range free.Ops {
@@ -59,6 +60,10 @@ func (w *Workload) Latency(ctx context.Context) (*Answer, error) {
 	}
 	return a.finish(begin), nil
 }
+
+// lossless reports whether blocks lose no plans for latency: no classes had to be merged with what lies between them, and every
+// block passes on what it hears.
+func (g *graph) lossless() bool { return len(g.blocks) == len(g.w.classes().blocks) && g.whole() }
 
 // maxCallLabels is the most labels that the exact search for latency keeps before it gives up.
 const maxCallLabels = 20 << 20

@@ -21,6 +21,10 @@ const (
 // optimum. The bound is the largest of: compute spread evenly; the most compute that one accelerator can carry below a load,
 // times their number; and loads excluded by the linear relaxation of packing the blocks into devices (see excluded).
 func (w *Workload) NonContiguous(ctx context.Context) (*Answer, error) {
+	return w.nonContiguous(ctx, annealSeeds, annealMoves)
+}
+
+func (w *Workload) nonContiguous(ctx context.Context, seeds, moves int) (*Answer, error) {
 	begin := time.Now()
 	a, err := w.Contiguous(ctx)
 	if err != nil {
@@ -30,17 +34,17 @@ func (w *Workload) NonContiguous(ctx context.Context) (*Answer, error) {
 	p := newPricer(g, frontSize)
 	a.Solver, a.Optimal, a.Gap = "anneal+packing", false, 0
 	a.Claim = "simulated annealing for the plan; the bound is the linear relaxation of packing sets below a load"
-	a.Bound = newDownsetDP(w.classes().convex()).floor()
+	a.Bound = newDownsetDP(g).floor()
 	start := make([]Device, len(g.blocks))
 	for op, b := range g.of {
 		start[b] = a.Place[op]
 	}
-	for seed := range uint64(annealSeeds) {
+	for seed := range uint64(seeds) {
 		if a.Bound >= a.Objective*(1-proofSlack) || ctx.Err() != nil {
 			break
 		}
 		s := newAnnealer(p, start, seed)
-		s.run(ctx, annealMoves)
+		s.run(ctx, moves)
 		place := g.placeOf(s.kept)
 		if err := w.Fits(place); err != nil {
 			return nil, fmt.Errorf("annealing went astray: %w", err)
@@ -55,26 +59,32 @@ func (w *Workload) NonContiguous(ctx context.Context) (*Answer, error) {
 }
 
 // carryBound is the least load t at which the accelerators' most compute below t, with what CPUs can take off them, covers all.
+// Blocks that cost a CPU nothing are left out when there are CPUs.
 func (g *graph) carryBound(p *pricer, limit float64) float64 {
-	price, total := make([]float64, len(g.blocks)), 0.0
+	price, total, ratio := make([]float64, len(g.blocks)), 0.0, 0.0
 	for b := range price {
-		if t := g.blocks[b].accelerator; !math.IsInf(t, 1) {
-			price[b] = t
-			total += t
+		x := &g.blocks[b]
+		if math.IsInf(x.accelerator, 1) || x.accelerator == 0 || (g.w.CPUs > 0 && x.cpu == 0) {
+			continue
 		}
-	}
-	ratio := 0.0
-	for b := range g.blocks {
-		if x := &g.blocks[b]; x.accelerator > 0 && !math.IsInf(x.accelerator, 1) {
+		price[b] = x.accelerator
+		total += x.accelerator
+		if x.cpu > 0 {
 			ratio = max(ratio, x.accelerator/x.cpu)
 		}
 	}
+	least := limit
 	for _, x := range p.run(price, limit, false) {
-		if float64(g.w.Accelerators)*x.earn+float64(g.w.CPUs)*x.load*ratio >= total {
-			return x.load
+		t := x.load
+		if left := total - float64(g.w.Accelerators)*x.earn; left > 0 {
+			if g.w.CPUs == 0 || ratio == 0 {
+				continue
+			}
+			t = max(t, left/(float64(g.w.CPUs)*ratio))
 		}
+		least = min(least, t)
 	}
-	return limit
+	return least
 }
 
 // raise excludes ever larger loads, by halving the way to the incumbent, until the gap is small or ctx ends.

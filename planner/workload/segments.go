@@ -129,46 +129,61 @@ func (g *graph) segments(path []int, r *reach) [][]float64 {
 	return value
 }
 
-// onCPUs is the least time of a block on CPUs from start to end of the path through it: its own when it is one op.
+// onCPUs is the least time of a block of the path on CPUs: its own when it is one op, else from an op that hears of another block
+// to one that another block hears of.
 func (g *graph) onCPUs(b int) float64 {
 	if len(g.blocks[b].ops) == 1 {
 		return g.blocks[b].cpu
 	}
-	return g.through(b)
+	t, _ := g.through(b)
+	return t
 }
 
-// through is the least time, on CPUs, from any op of a block that hears of another block to any that sends to another block.
-func (g *graph) through(b int) float64 {
-	far := map[int]float64{}
-	least := math.Inf(1)
-	sends, hears := map[int]bool{}, map[int]bool{}
-	for _, s := range g.blocks[b].sends {
-		sends[s.op] = true
+// whole reports whether every block passes on what it hears: each op that hears of another block reaches, inside its block, each op
+// that another block hears of. Only then is a path of blocks a path of ops, and an order of blocks no restriction.
+func (g *graph) whole() bool {
+	for b := range g.blocks {
+		if _, ok := g.through(b); !ok {
+			return false
+		}
 	}
-	for _, u := range g.blocks[b].hears {
+	return true
+}
+
+// through is the least time, on CPUs, from an op of a block that hears of another block to one that sends to another block, and
+// whether all of the former reach all of the latter. Where there are none of either, the time is 0.
+func (g *graph) through(b int) (float64, bool) {
+	x := &g.blocks[b]
+	hears, least := map[int]bool{}, math.Inf(1)
+	for _, u := range x.hears {
 		for _, k := range g.w.Ops[u].Succs {
 			hears[k] = hears[k] || g.of[k] == b
 		}
 	}
-	for _, k := range g.blocks[b].ops {
-		at := math.Inf(1)
-		if hears[k] || len(hears) == 0 {
-			at = 0
+	for h := range hears {
+		if !hears[h] {
+			continue
 		}
-		for _, p := range g.w.Ops[k].Preds {
-			if t, ok := far[p]; ok {
-				at = min(at, t)
+		far := map[int]float64{h: g.w.Ops[h].CPU}
+		for _, k := range x.ops {
+			for _, p := range g.w.Ops[k].Preds {
+				if t, ok := far[p]; ok && k != h {
+					far[k] = max(far[k], t+g.w.Ops[k].CPU)
+				}
 			}
 		}
-		far[k] = at + g.w.Ops[k].CPU
-		if sends[k] || len(sends) == 0 {
-			least = min(least, far[k])
+		for _, s := range x.sends {
+			t, ok := far[s.op]
+			if !ok {
+				return 0, false
+			}
+			least = min(least, t)
 		}
 	}
 	if math.IsInf(least, 1) {
-		return 0
+		return 0, true
 	}
-	return least
+	return least, true
 }
 
 // segment is the least time of an accelerator's call that meets the path in blocks i to j, and whether there can be one.

@@ -1,0 +1,75 @@
+package planner
+
+import (
+	"cmp"
+	"slices"
+)
+
+// finish turns a label of the last step into the incumbent when it is better.
+func (s *sweep) finish(l *label) {
+	if s.best != nil && l.bound >= s.best.Objective*(1-1e-13) {
+		return
+	}
+	place := make([]NodeID, s.in.pieces)
+	var codings Codings
+	i := s.in.pieces - 1
+	for t := l.trail; t != nil; t = t.before {
+		for _, p := range t.picks {
+			if codings == nil {
+				codings = Codings{}
+			}
+			codings[p.hop] = p.coding
+		}
+		if i >= 0 {
+			place[i] = t.node
+		}
+		i--
+	}
+	plan, err := s.in.evaluate(place, codings)
+	if err != nil {
+		s.fallback = err
+		return
+	}
+	if s.best == nil || plan.Objective < s.best.Objective {
+		s.best = plan
+	}
+}
+
+// dominate sorts the layer by bound and drops every label that another one of the same key beats or equals in all.
+func (s *sweep) dominate(i int) {
+	y := &s.steps[i]
+	slices.SortFunc(s.cur.labels, func(a, b label) int { return cmp.Compare(a.bound, b.bound) })
+	groups := map[string][]int{}
+	kept := s.cur.labels[:0]
+	for _, l := range s.cur.labels {
+		g := groups[string(l.key)]
+		beaten := false
+		for _, k := range g {
+			if covers(kept[k].vec[:y.size], l.vec[:y.size]) {
+				beaten = true
+				break
+			}
+		}
+		if beaten {
+			continue
+		}
+		if len(g) < maxRivals {
+			groups[string(l.key)] = append(g, len(kept))
+		}
+		kept = append(kept, l)
+	}
+	s.cur.labels = kept
+}
+
+// maxRivals is with how many labels of its key one is compared at most; fewer comparisons only keep more labels.
+const maxRivals = 256
+
+// covers reports whether a is nowhere larger than b.
+func covers(a, b []float64) bool {
+	for k := range a {
+		if a[k] > b[k] {
+			return false
+		}
+	}
+	return true
+}
