@@ -319,9 +319,18 @@ func (d *directory) tellFlights(id transport.PeerID, event func(planner.NodeID) 
 }
 
 // usable lists the nodes that may take part in plans, this one first, then by name.
-func (d *directory) usable() []*peer {
+func (d *directory) usable() []transport.PeerID {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	var ids []transport.PeerID
+	for _, p := range d.usableLocked() {
+		ids = append(ids, p.ID)
+	}
+	return ids
+}
+
+// usableLocked is usable with all that is known of the nodes; d.mu is held, and what it returns is valid while it is.
+func (d *directory) usableLocked() []*peer {
 	self := d.n.mesh.ID()
 	var out []*peer
 	for id, p := range d.peers {
@@ -346,10 +355,10 @@ func (d *directory) usable() []*peer {
 
 // machines are the candidates for stages of a graph, this node first, and the ways between them.
 func (d *directory) machines(graph string) ([]placement.Machine, [][]planner.Path) {
-	peers := d.usable()
+	d.mu.Lock()
+	peers := d.usableLocked()
 	ms := make([]placement.Machine, len(peers))
 	ids := make([]transport.PeerID, len(peers))
-	d.mu.Lock()
 	for i, p := range peers {
 		ids[i] = p.ID
 		ms[i] = placement.Machine{ID: p.ID, Name: p.info.Name, Speed: p.info.Speed, Memory: p.info.Memory, Power: p.info.Power}

@@ -183,8 +183,8 @@ func (n *Node) planFor(ctx context.Context, r client.PlanRequest) (*livePlan, er
 // usable reports whether every node that has a part in the plan answers.
 func (n *Node) usable(lp *livePlan) bool {
 	there := map[transport.PeerID]bool{}
-	for _, p := range n.peers.usable() {
-		there[p.ID] = true
+	for _, id := range n.peers.usable() {
+		there[id] = true
 	}
 	for _, s := range lp.plan.Stages {
 		if !there[lp.frame.frame.Nodes[s.Node]] {

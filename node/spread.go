@@ -228,15 +228,15 @@ func (n *Node) tellNames(list ...store.Name) {
 	if err != nil {
 		return
 	}
-	for _, p := range n.peers.usable() {
-		if p.ID == n.mesh.ID() {
+	for _, id := range n.peers.usable() {
+		if id == n.mesh.ID() {
 			continue
 		}
 		n.beside(func(ctx context.Context) {
 			ctx, cancel := context.WithTimeout(ctx, tellTimeout)
 			defer cancel()
-			if _, err := n.mesh.Call(ctx, p.ID, kindNames, b); err != nil {
-				n.log.Debug("names not told", "to", n.nodeName(p.ID), "err", err)
+			if _, err := n.mesh.Call(ctx, id, kindNames, b); err != nil {
+				n.log.Debug("names not told", "to", n.nodeName(id), "err", err)
 			}
 		})
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -48,6 +49,9 @@ func newSim() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if measured == "" {
+				measured = measuredBeside(args[0])
+			}
 			if measured != "" {
 				m, err := sim.LoadMeasured(measured)
 				if err != nil {
@@ -74,7 +78,7 @@ func newSim() *cobra.Command {
 	f.BoolVar(&asJSON, "json", false, "print one JSON document")
 	f.StringSliceVar(&planners, "planner", nil, "compare these planners under the workload's rule, instead of the demo's five ways")
 	f.StringVar(&profile, "profile", "", "file of measurements to use instead of the workload's")
-	f.StringVar(&measured, "measured", "", "file of what cleave demo --json printed: its medians stand beside the simulated ones")
+	f.StringVar(&measured, "measured", "", "what cleave demo --json or cleave lab --json printed, to put beside the simulation (default NAME.measured.json beside NAME.yaml, where there is one)")
 	f.StringVar(&out, "out", "", "folder for JSON, CSV and a Perfetto trace")
 	f.Uint64Var(&seed, "seed", 1, "first seed of the random numbers")
 	f.IntVar(&replications, "replications", sim.DefaultReplications, "how many seeds each way is run with")
@@ -107,4 +111,13 @@ func simPolicies(t *topology.Topology, names []string) ([]sim.Policy, error) {
 		policies[i] = sim.Policy{Name: name, Planner: p, Rule: t.Workload.Rule}
 	}
 	return policies, nil
+}
+
+// measuredBeside is the file of a real run that lies beside a topology, demo.measured.json for demo.yaml; "" when there is none.
+func measuredBeside(topologyFile string) string {
+	name := strings.TrimSuffix(topologyFile, filepath.Ext(topologyFile)) + ".measured.json"
+	if _, err := os.Stat(name); err != nil {
+		return ""
+	}
+	return name
 }

@@ -40,8 +40,9 @@ func (d *director) fail(ctx context.Context, r *Report) error {
 	killed := make(chan time.Duration, 1)
 	sent := time.Now()
 	timer := time.AfterFunc(at, func() {
+		at := time.Since(sent)
 		p.Kill()
-		killed <- time.Since(sent)
+		killed <- at
 	})
 	defer timer.Stop()
 	result, err := d.infer(ctx, client.InferRequest{Plan: plan.ID})

@@ -134,7 +134,7 @@ func verdict(rows []Row) string {
 	case best.Stages == 1:
 		return fmt.Sprintf("Do not split here: one node alone is fastest (%s, %.1f ms).", best.Plan.Stages[0].Node, best.MeasuredMS)
 	case best.MeasuredMS < single.MeasuredMS*(1-sameWithin):
-		return fmt.Sprintf("Splitting wins: %.1f ms against %.1f ms for %q, the best single place.", best.MeasuredMS, single.MeasuredMS, single.Name)
+		return fmt.Sprintf("Splitting wins: %.1f ms against %.1f ms for %q, the best row of a single place.", best.MeasuredMS, single.MeasuredMS, single.Name)
 	case best.MeasuredMS <= single.MeasuredMS*(1+sameWithin):
 		return fmt.Sprintf("A tie: split %.1f ms, %q %.1f ms.", best.MeasuredMS, single.Name, single.MeasuredMS)
 	default:
