@@ -46,43 +46,65 @@ func candidates(g *split.Graph, image string) func(v split.ValueID) []codec.Spec
 	}
 }
 
-// sizeTable remembers how many bytes values really took, which corrects what was guessed from made-up inputs. It is safe for
-// concurrent use.
-type sizeTable struct {
-	mu    sync.Mutex
-	bytes map[sizeKey]float64 // guarded by mu; moving mean
+// transferTable remembers what values really weighed on the wire and how long their coding took, which corrects what was
+// guessed from made-up inputs. It is safe for concurrent use.
+type transferTable struct {
+	mu   sync.Mutex
+	seen map[transferKey]transferred // guarded by mu
 }
 
-type sizeKey struct {
+type transferKey struct {
 	graph string
 	value split.ValueID
 	codec string
 }
 
+// transferred holds the moving mean of sizes and the least of times, in seconds on a machine of Speed 1; 0 when never told.
+type transferred struct{ bytes, encode, decode float64 }
+
 // sizeGain is the weight of a new size in the mean.
 const sizeGain = 0.2
 
-func newSizeTable() *sizeTable { return &sizeTable{bytes: map[sizeKey]float64{}} }
+func newTransferTable() *transferTable { return &transferTable{seen: map[transferKey]transferred{}} }
 
-func (t *sizeTable) add(graph string, v split.ValueID, codec string, n int64) {
+// add takes in one transfer of a graph's value; t's times are in seconds on a machine of Speed 1, 0 when unknown.
+func (t *transferTable) add(graph string, v split.ValueID, codec string, now transferred) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	k := sizeKey{graph, v, codec}
-	if old, ok := t.bytes[k]; ok {
-		t.bytes[k] = old + sizeGain*(float64(n)-old)
-	} else {
-		t.bytes[k] = float64(n)
+	k := transferKey{graph, v, codec}
+	old, ok := t.seen[k]
+	if !ok {
+		t.seen[k] = now
+		return
 	}
+	old.bytes += sizeGain * (now.bytes - old.bytes)
+	old.encode, old.decode = least(old.encode, now.encode), least(old.decode, now.decode)
+	t.seen[k] = old
 }
 
-// correct puts measured sizes into codings; the result is a new slice.
-func (t *sizeTable) correct(graph string, v split.ValueID, codings []planner.Coding) []planner.Coding {
+// least is the smaller of two times of which 0 says nothing.
+func least(a, b float64) float64 {
+	if a == 0 || b == 0 {
+		return max(a, b)
+	}
+	return min(a, b)
+}
+
+// correct puts measured figures into codings; the result is a new slice.
+func (t *transferTable) correct(graph string, v split.ValueID, codings []planner.Coding) []planner.Coding {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	out := make([]planner.Coding, len(codings))
 	for i, c := range codings {
-		if b, ok := t.bytes[sizeKey{graph, v, c.Codec}]; ok {
-			c.Bytes = int64(b)
+		s := t.seen[transferKey{graph, v, c.Codec}]
+		if s.bytes > 0 {
+			c.Bytes = int64(s.bytes)
+		}
+		if s.encode > 0 {
+			c.Encode = s.encode
+		}
+		if s.decode > 0 {
+			c.Decode = s.decode
 		}
 		out[i] = c
 	}

@@ -165,7 +165,10 @@ func (n *Node) run(ctx context.Context, lp *livePlan, in []*tensor.Tensor, deadl
 	a.report.Transfers = append([]client.TransferMS{}, a.report.Transfers...)
 	for _, t := range a.report.Transfers {
 		if v := slices.IndexFunc(g.Values, func(v split.Value) bool { return v.Name == t.Value }); v >= 0 {
-			n.sizes.add(lp.frame.c.digest, split.ValueID(v), t.Codec, t.Bytes)
+			n.transfers.add(lp.frame.c.digest, split.ValueID(v), t.Codec, transferred{
+				bytes:  float64(t.Bytes),
+				encode: t.EncodeMS / 1e3 * lp.speed(t.From), decode: t.DecodeMS / 1e3 * lp.speed(t.To),
+			})
 		}
 	}
 	for _, v := range g.Outputs {

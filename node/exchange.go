@@ -114,7 +114,7 @@ func (n *Node) sendValue(ctx context.Context, id requestID, f *frameHere, e sess
 		if err != nil {
 			return err
 		}
-		if err := n.host.Coded(ctx, time.Since(begin)); err != nil {
+		if err := n.host.Coded(ctx, host.CodecWork{Codec: text, Bytes: len(t.Bytes())}, time.Since(begin)); err != nil {
 			return err
 		}
 		hd.Size = uint64(len(frame))
@@ -169,7 +169,7 @@ func (n *Node) handleTensor(ctx context.Context, in *transport.Incoming) {
 		return
 	}
 	begin := time.Now()
-	t, wire, decode, size, err := n.receive(ctx, in, &f.c.graph.Values[f.frame.Values[v]])
+	t, wire, decode, size, err := n.receive(ctx, in, &f.c.graph.Values[f.frame.Values[v]], spec)
 	if err != nil {
 		n.log.Warn("boundary value refused", "from", n.nodeName(in.From), "err", err)
 		in.Fail(transport.CodeMalformed, err.Error())
@@ -190,8 +190,8 @@ func (n *Node) handleTensor(ctx context.Context, in *transport.Incoming) {
 	})
 }
 
-// receive reads and decodes one tensor, which has to be what the graph says.
-func (n *Node) receive(ctx context.Context, in *transport.Incoming, want *split.Value) (t *tensor.Tensor, wire, decode time.Duration, size int64, err error) {
+// receive reads and decodes one tensor, which has to be what the graph says; spec is its codec by the plan.
+func (n *Node) receive(ctx context.Context, in *transport.Incoming, want *split.Value, spec string) (t *tensor.Tensor, wire, decode time.Duration, size int64, err error) {
 	bytesWanted, err := tensor.Bytes(want.DType, want.Shape)
 	if err != nil {
 		return nil, 0, 0, 0, err
@@ -213,7 +213,7 @@ func (n *Node) receive(ctx context.Context, in *transport.Incoming, want *split.
 		wire = time.Since(begin)
 		begin = time.Now()
 		if t, err = codec.Decode(b, lim); err == nil {
-			err = n.host.Coded(ctx, time.Since(begin))
+			err = n.host.Coded(ctx, host.CodecWork{Codec: spec, Decode: true, Bytes: bytesWanted}, time.Since(begin))
 		}
 		decode = time.Since(begin)
 	}

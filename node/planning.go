@@ -48,6 +48,16 @@ type livePlan struct {
 	installed bool // guarded by installMu
 }
 
+// speed is that of the plan's node of this name, relative to the machine that codec times refer to.
+func (lp *livePlan) speed(name string) float64 {
+	for _, node := range lp.problem.Nodes {
+		if node.Name == name && node.Speed > 0 {
+			return node.Speed
+		}
+	}
+	return 1
+}
+
 // planTable holds plans by id and the current one of each request. It is safe for concurrent use.
 type planTable struct {
 	slots chan struct{} // one for each request that may be under way
@@ -293,7 +303,7 @@ func (n *Node) question(name store.Name, c *canonical, r client.PlanRequest) (*p
 	}
 	q.Codings = func(v split.ValueID) []planner.Coding {
 		var out []planner.Coding
-		for _, k := range n.sizes.correct(c.digest, v, codings[v]) {
+		for _, k := range n.transfers.correct(c.digest, v, codings[v]) {
 			exact := lossless || slices.Contains(c.graph.Outputs, v) // the answer itself is never approximated on its way
 			if s, err := codec.Parse(k.Codec); err != nil || exact && !s.Lossless() {
 				continue

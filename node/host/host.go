@@ -43,10 +43,11 @@ type Host struct {
 	turn chan struct{} // holds the one right to run a stage
 	busy meter
 
-	mu     sync.Mutex
-	stages map[uint64]*list.Element // guarded by mu; values are *Stage
-	order  *list.List               // guarded by mu; most recently used first
-	closed bool                     // guarded by mu
+	mu      sync.Mutex
+	stages  map[uint64]*list.Element    // guarded by mu; values are *Stage
+	order   *list.List                  // guarded by mu; most recently used first
+	codings map[CodecWork]time.Duration // guarded by mu; the least time of each
+	closed  bool                        // guarded by mu
 }
 
 // New makes a Host.
@@ -66,7 +67,7 @@ func New(cfg Config) (*Host, error) {
 	if cfg.Quiet == nil {
 		cfg.Quiet = noLock{}
 	}
-	h := &Host{cfg: cfg, turn: make(chan struct{}, 1), stages: map[uint64]*list.Element{}, order: list.New()}
+	h := &Host{cfg: cfg, turn: make(chan struct{}, 1), stages: map[uint64]*list.Element{}, order: list.New(), codings: map[CodecWork]time.Duration{}}
 	h.turn <- struct{}{}
 	return h, nil
 }

@@ -128,12 +128,6 @@ func (h *Host) pace(ctx context.Context, begin time.Time, real time.Duration) er
 	return sleepUntil(ctx, begin.Add(time.Duration(float64(real)/h.cfg.Speed)))
 }
 
-// Coded blocks until the emulated machine would be done with encoding or decoding that took real on this machine and has
-// just ended.
-func (h *Host) Coded(ctx context.Context, real time.Duration) error {
-	return h.pace(ctx, time.Now().Add(-real), real)
-}
-
 func sleepUntil(ctx context.Context, t time.Time) error {
 	d := time.Until(t)
 	if d <= 0 {
