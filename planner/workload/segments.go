@@ -1,6 +1,9 @@
 package workload
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // reach holds ancestors and descendants of every block, itself included.
 type reach struct{ up, down []set }
@@ -113,7 +116,7 @@ func (g *graph) segments(path []int, r *reach) [][]float64 {
 	for i := n - 1; i >= 0; i-- {
 		if g.w.CPUs > 0 {
 			for left, v := range value[i+1] {
-				value[i][left] = v + g.onCPUs(path[i])
+				value[i][left] = v + g.onCPUs(path, i)
 			}
 		}
 		for j := i; j < n; j++ {
@@ -129,13 +132,21 @@ func (g *graph) segments(path []int, r *reach) [][]float64 {
 	return value
 }
 
-// onCPUs is the least time of a block of the path on CPUs: its own when it is one op, else from an op that hears of another block
-// to one that another block hears of.
-func (g *graph) onCPUs(b int) float64 {
+// onCPUs is the least time of the i-th block of a path on CPUs: its own when it is one op, else from an op that hears of the block
+// before to one that the block after hears of.
+func (g *graph) onCPUs(path []int, i int) float64 {
+	b := path[i]
 	if len(g.blocks[b].ops) == 1 {
 		return g.blocks[b].cpu
 	}
-	t, _ := g.through(b)
+	from, to := -1, -1
+	if i > 0 {
+		from = path[i-1]
+	}
+	if i+1 < len(path) {
+		to = path[i+1]
+	}
+	t, _ := g.through(b, from, to)
 	return t
 }
 
@@ -143,45 +154,64 @@ func (g *graph) onCPUs(b int) float64 {
 // that another block hears of. Only then is a path of blocks a path of ops, and an order of blocks no restriction.
 func (g *graph) whole() bool {
 	for b := range g.blocks {
-		if _, ok := g.through(b); !ok {
+		if _, ok := g.through(b, -1, -1); !ok {
 			return false
 		}
 	}
 	return true
 }
 
-// through is the least time, on CPUs, from an op of a block that hears of another block to one that sends to another block, and
-// whether all of the former reach all of the latter. Where there are none of either, the time is 0.
-func (g *graph) through(b int) (float64, bool) {
+// through is the least time, on CPUs, from an op of a block that hears of block from to one that sends to block to, where -1 stands for
+// any block, and whether all of the former reach all of the latter. Where nothing is heard or sent, whole chains count.
+func (g *graph) through(b, from, to int) (float64, bool) {
 	x := &g.blocks[b]
 	hears, least := map[int]bool{}, math.Inf(1)
 	for _, u := range x.hears {
+		if from >= 0 && g.of[u] != from {
+			continue
+		}
 		for _, k := range g.w.Ops[u].Succs {
 			hears[k] = hears[k] || g.of[k] == b
 		}
 	}
-	for h := range hears {
-		if !hears[h] {
-			continue
+	starts := [][]int{}
+	for h, ok := range hears {
+		if ok {
+			starts = append(starts, []int{h})
 		}
-		far := map[int]float64{h: g.w.Ops[h].CPU}
+	}
+	if len(starts) == 0 {
+		starts = [][]int{x.ops} // nothing is waited for: the longest chain up to each sender counts
+	}
+	for _, start := range starts {
+		far, most := map[int]float64{}, 0.0
 		for _, k := range x.ops {
+			t, ok := 0.0, slices.Contains(start, k)
 			for _, p := range g.w.Ops[k].Preds {
-				if t, ok := far[p]; ok && k != h {
-					far[k] = max(far[k], t+g.w.Ops[k].CPU)
+				if u, has := far[p]; has {
+					t, ok = max(t, u), true
 				}
 			}
+			if ok {
+				far[k] = t + g.w.Ops[k].CPU
+				most = max(most, far[k])
+			}
 		}
+		sends := false
 		for _, s := range x.sends {
+			if to >= 0 && !slices.Contains(s.to, to) {
+				continue
+			}
 			t, ok := far[s.op]
 			if !ok {
 				return 0, false
 			}
+			sends = true
 			least = min(least, t)
 		}
-	}
-	if math.IsInf(least, 1) {
-		return 0, true
+		if !sends {
+			least = min(least, most) // nothing waits: the longest chain from the start counts
+		}
 	}
 	return least, true
 }
