@@ -110,6 +110,9 @@ func (l *testLog) Write(b []byte) (int, error) {
 }
 
 func TestRequestSurvivesItsNode(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts node processes, whose stages are too slow under the race detector")
+	}
 	for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGSTOP} {
 		t.Run(sig.String(), func(t *testing.T) {
 			device := testNode(t, "device", nil)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/quic-go/quic-go"
@@ -27,9 +28,10 @@ type Incoming struct {
 	s     *quic.Stream
 	link  *link
 	clock arrivals
-	eof   bool
-	begun bool // the answer's status is out
-	ended bool // the answer is complete, or the stream is reset
+	// The flags are atomic because a handler may leave reading and writing to a goroutine of its own, as memberlist does.
+	eof   atomic.Bool
+	begun atomic.Bool // the answer's status is out
+	ended atomic.Bool // the answer is complete, or the stream is reset
 }
 
 // Read reads the body. When a tensor's body is read to its end the sender's Send returns.
@@ -37,9 +39,9 @@ func (in *Incoming) Read(p []byte) (int, error) {
 	n, err := in.s.Read(p)
 	in.clock.add(n)
 	if err == io.EOF {
-		in.eof = true
-		if in.Kind == KindTensor && !in.ended {
-			in.ended = true
+		in.eof.Store(true)
+		if in.Kind == KindTensor && !in.ended.Load() {
+			in.ended.Store(true)
 			if _, err := in.s.Write(in.clock.receipt().append([]byte{byte(CodeOK)})); err == nil {
 				_ = in.s.Close()
 			}
@@ -62,11 +64,11 @@ func (in *Incoming) Write(p []byte) (int, error) {
 	if in.Kind == KindTensor {
 		return 0, errors.New("transport: a tensor stream has no answer but its receipt")
 	}
-	if in.ended {
+	if in.ended.Load() {
 		return 0, quic.ErrStreamClosed
 	}
-	if !in.begun {
-		in.begun = true
+	if !in.begun.Load() {
+		in.begun.Store(true)
 		if len(p) > sendBuffer {
 			if _, err := in.s.Write([]byte{byte(CodeOK)}); err != nil {
 				return 0, err
@@ -81,17 +83,17 @@ func (in *Incoming) Write(p []byte) (int, error) {
 
 // Fail ends the stream with an error that the peer sees as a RemoteError; after an answer has begun it sees a reset.
 func (in *Incoming) Fail(code Code, text string) {
-	if in.ended {
+	if in.ended.Load() {
 		return
 	}
-	in.ended = true
-	if in.begun {
+	in.ended.Store(true)
+	if in.begun.Load() {
 		in.s.CancelWrite(quic.StreamErrorCode(code))
 	} else {
 		_, _ = in.s.Write(appendFailure(nil, code, text))
 		_ = in.s.Close()
 	}
-	if !in.eof {
+	if !in.eof.Load() {
 		in.s.CancelRead(quic.StreamErrorCode(code))
 	}
 }
@@ -149,18 +151,18 @@ func (h *Host) serveStream(l *link, s *quic.Stream) {
 // finish closes what the handler left open.
 func (in *Incoming) finish() {
 	switch {
-	case in.ended:
+	case in.ended.Load():
 	case in.Kind == KindTensor:
 		in.Fail(CodeRefused, "the tensor was not read to its end")
-	case !in.begun:
-		in.ended = true
+	case !in.begun.Load():
+		in.ended.Store(true)
 		_, _ = in.s.Write([]byte{byte(CodeOK)})
 		_ = in.s.Close()
 	default:
-		in.ended = true
+		in.ended.Store(true)
 		_ = in.s.Close()
 	}
-	if !in.eof {
+	if !in.eof.Load() {
 		in.s.CancelRead(quic.StreamErrorCode(CodeOK))
 	}
 }
