@@ -18,9 +18,19 @@ import (
 // cleanPatience is how long the nodes of a killed demo may take to notice and go.
 const cleanPatience = 20 * time.Second
 
-// buildCleave compiles the binary that the demo's nodes are processes of.
+// buildCleave compiles the binary that the demo's nodes are processes of. It looks at every source file first, so that go test
+// does not give a cached result after one of them has changed.
 func buildCleave(t *testing.T) string {
 	t.Helper()
+	err := filepath.WalkDir("../..", func(path string, _ os.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, ".go") {
+			_, err = os.Stat(path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	exe := filepath.Join(t.TempDir(), "cleave")
 	if runtime.GOOS == "windows" {
 		exe += ".exe"
