@@ -36,7 +36,7 @@ func Bound(frame []byte) (ErrorBound, error) {
 		case tensor.Float16:
 			b.Absolute, b.Relative = b.Absolute*(1+1.0/1024)+1.0/(1<<25), b.Relative+1.0/2048
 		case tensor.BFloat16:
-			b.Absolute, b.Relative = b.Absolute*(1+1.0/128), b.Relative+1.0/256
+			b.Absolute, b.Relative = b.Absolute*(1+1.0/128)+math.Ldexp(1, -134), b.Relative+1.0/256
 		}
 	}
 	return b, nil

@@ -43,6 +43,10 @@ const modeZero = 2
 // strips of package rans do not all fall on the same sets of a cache.
 const uniformChunk = 1<<18 - 1<<11
 
+// minStep is the smallest step: the inverse of smaller ones is not a float32. Tensors that would need one become zeros, and
+// the bound says so.
+const minStep = 0x1p-125
+
 // foldState is a uniform frame's parameters and scratch.
 type foldState struct {
 	foldQuant
@@ -136,6 +140,12 @@ func (c uniformCodec) prepare(w *work, p params) error {
 	}
 	if err := c.choose(w, p, rms, least); err != nil {
 		return err
+	}
+	if f.step < minStep {
+		if p["max-error"] != "" && peak > 0 {
+			return fmt.Errorf("%w: max-error %s is below the smallest step %g", ErrUnsuitable, p["max-error"], minStep)
+		}
+		f.step = 0
 	}
 	f.bound = f.foldQuant.bound(peak)
 	if f.table != nil {

@@ -10,6 +10,9 @@ import (
 type instance struct {
 	p             *Problem
 	pieces, nodes int
+	// relaxed forgets the limits and what couples pieces by sums: its optimum bounds the problem's. Codings that alone break
+	// the accuracy budget stay out.
+	relaxed bool
 	// run is wall-clock seconds of a piece on a node, +Inf where it must not or cannot run: [piece*nodes+node].
 	run []float64
 	// joules and price of a piece on a node, parallel to run.
@@ -36,7 +39,11 @@ func newInstance(p *Problem) (*instance, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
-	in := &instance{p: p, pieces: len(p.Pieces), nodes: len(p.Nodes)}
+	return prepare(p, false)
+}
+
+func prepare(p *Problem, relaxed bool) (*instance, error) {
+	in := &instance{p: p, pieces: len(p.Pieces), nodes: len(p.Nodes), relaxed: relaxed}
 	in.fillPieces()
 	in.fillHops()
 	return in, in.reachable()
@@ -177,7 +184,7 @@ func (in *instance) weigh(h *hop) float64 {
 
 // front drops every way that another one beats or equals in all that the problem counts.
 func (in *instance) front(ways []hop) []hop {
-	l := in.p.Limits
+	l := in.limits()
 	var kept []hop
 	for _, w := range ways {
 		beaten := slices.ContainsFunc(kept, func(k hop) bool {
@@ -213,6 +220,14 @@ func (in *instance) at(v ValueID) []NodeID {
 // ways are the usable codings of v from a to b, best first.
 func (in *instance) ways(v ValueID, a, b NodeID) []hop {
 	return in.hops[(int(v)*in.nodes+int(a))*in.nodes+int(b)]
+}
+
+// limits are the problem's, or none when they are relaxed.
+func (in *instance) limits() Limits {
+	if in.relaxed {
+		return Limits{}
+	}
+	return in.p.Limits
 }
 
 // additive reports whether a plan's objective is a sum over its pieces and hops.

@@ -3,6 +3,7 @@ package planner
 import (
 	"context"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -40,7 +41,8 @@ func (in *instance) sweepWith(ctx context.Context, o sweepOptions) (*Plan, error
 		s.tail = pipelineKey
 		name, claim = "pipeline", "the sweep over pipelines in the pieces' order: optimal among those"
 	}
-	for width := 16; ; width *= 8 {
+	bound = max(bound, in.relaxation(ctx, s, o))
+	for width := 16; ctx.Err() == nil && !s.closed(bound); width *= 8 {
 		b, done := s.pass(min(width, maxWidth))
 		bound = max(bound, b)
 		if exact = done; exact || width >= maxWidth || ctx.Err() != nil || s.closed(bound) {
@@ -50,12 +52,86 @@ func (in *instance) sweepWith(ctx context.Context, o sweepOptions) (*Plan, error
 	if s.best == nil {
 		return nil, in.whyInfeasible(ctx, s.fallback)
 	}
-	if exact {
+	if exact || s.closed(bound) {
 		bound = s.best.Objective
 	}
 	return in.prove(s.best, Proof{
 		Solver: name, Bound: min(bound, s.best.Objective), Elapsed: time.Since(begin), Explored: s.explored, Claim: claim,
 	}), nil
+}
+
+// relaxation solves the problem without its limits, and without the pieces that read nothing, first, which is far easier: few codings and few numbers per label matter then.
+// Its bound holds for the problem, and a plan of it that keeps the limits is an incumbent, often already the best.
+func (in *instance) relaxation(ctx context.Context, s *sweep, o sweepOptions) float64 {
+	d := dimensionsOf(in)
+	if in.relaxed || in.p.Limits == (Limits{}) && !slices.Contains(d.memory, true) && !in.hasOrphans() {
+		return 0
+	}
+	easy, orphans := in.withoutOrphans()
+	loose, err := prepare(easy, true)
+	if err != nil {
+		return 0
+	}
+	plan, err := loose.sweepWith(ctx, o)
+	if err != nil {
+		return 0
+	}
+	for _, i := range orphans {
+		for _, v := range in.p.Pieces[i].Out {
+			if c := in.p.Values[v].Consumers; len(c) > 0 && in.run[i*in.nodes+int(plan.Place[c[0]])] < inf {
+				plan.Place[i] = plan.Place[c[0]]
+			}
+		}
+	}
+	s.explored += plan.Proof.Explored
+	if strict, err := in.evaluate(plan.Place, plan.codings()); err == nil && (s.best == nil || strict.Objective < s.best.Objective) {
+		s.best = strict
+	}
+	return plan.Proof.Bound
+}
+
+// hasOrphans reports whether some piece reads nothing: a constant that the model makes as it runs.
+func (in *instance) hasOrphans() bool {
+	return slices.ContainsFunc(in.p.Pieces, func(c Piece) bool { return len(c.In) == 0 && len(c.Out) > 0 })
+}
+
+// withoutOrphans is the problem with the pieces that read nothing done at once and everywhere, for nothing; and those pieces. They
+// could start at any time, which keeps labels apart that are alike in all that matters.
+func (in *instance) withoutOrphans() (*Problem, []int) {
+	if !in.hasOrphans() || in.p.Objective != Latency {
+		return in.p, nil
+	}
+	p := *in.p
+	p.Pieces, p.Values = slices.Clone(p.Pieces), slices.Clone(p.Values)
+	everywhere := make([]NodeID, in.nodes)
+	for n := range everywhere {
+		everywhere[n] = NodeID(n)
+	}
+	var orphans []int
+	for i := range p.Pieces {
+		c := &p.Pieces[i]
+		if len(c.In) > 0 || len(c.Out) == 0 {
+			continue
+		}
+		orphans = append(orphans, i)
+		for _, v := range c.Out {
+			p.Values[v].Producer, p.Values[v].At = External, everywhere
+		}
+		c.Out, c.Time = nil, slices.Clone(c.Time)
+		for n := range c.Time {
+			c.Time[n] = min(c.Time[n], 0)
+		}
+	}
+	return &p, orphans
+}
+
+// codings are the ones that the plan's transfers use.
+func (p *Plan) codings() Codings {
+	out := Codings{}
+	for _, t := range p.Transfers {
+		out[Hop{t.Value, t.To}] = t.Coding
+	}
+	return out
 }
 
 // closed reports whether the incumbent meets the bound.

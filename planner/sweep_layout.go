@@ -12,7 +12,7 @@ type dimensions struct {
 }
 
 func dimensionsOf(in *instance) dimensions {
-	l, o := in.p.Limits, in.p.Objective
+	l, o := in.limits(), in.p.Objective
 	d := dimensions{
 		time: o == Latency || l.Latency > 0, period: o == Throughput || l.Period > 0,
 		energy: o == Energy || l.Energy > 0, price: o == Price || l.Price > 0, loss: l.Loss > 0,
@@ -25,7 +25,7 @@ func dimensionsOf(in *instance) dimensions {
 	}
 	for n := range in.nodes {
 		have := in.p.Nodes[n].Memory
-		d.memory[n] = have > 0 && weights+work > have
+		d.memory[n] = have > 0 && weights+work > have && !in.relaxed
 	}
 	return d
 }
@@ -74,7 +74,8 @@ func (s *sweep) layouts() {
 	}
 	orphans := []int{}
 	for i := range in.pieces {
-		if len(in.p.Pieces[i].In) == 0 {
+		// A piece that takes no time and touches no value may start whenever it likes.
+		if c := &in.p.Pieces[i]; len(c.In) == 0 && (len(c.Out) > 0 || slices.Max(c.Time) > 0) {
 			orphans = append(orphans, i)
 		}
 	}

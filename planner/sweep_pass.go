@@ -369,7 +369,7 @@ func (s *sweep) run(i int, y, z *layout, l *label, n NodeID, child *label) {
 
 // allowed reports whether the label can still meet every limit.
 func (s *sweep) allowed(z *layout, l *label) bool {
-	in, lim := s.in, s.in.p.Limits
+	in, lim := s.in, s.in.limits()
 	if z.weights >= 0 {
 		for n := range in.nodes {
 			if s.dims.memory[n] && l.vec[z.weights+n]+l.vec[z.work+n] > float64(in.p.Nodes[n].Memory) {

@@ -9,6 +9,7 @@ import (
 	"github.com/cleave-mesh/cleave/split"
 	"github.com/cleave-mesh/cleave/split/engine"
 	"github.com/cleave-mesh/cleave/split/engine/native"
+	"github.com/cleave-mesh/cleave/split/engine/suite"
 	"github.com/cleave-mesh/cleave/split/onnx"
 )
 
@@ -31,11 +32,7 @@ func newOracle(ctx context.Context, input *tensor.Tensor) (*oracle, error) {
 		return nil, fmt.Errorf("the demo's model has %d inputs, want 1", len(graph.Inputs))
 	}
 	name := graph.Values[graph.Inputs[0]].Name
-	graph, err = split.Specialize(graph, map[string]tensor.Shape{name: input.Shape()})
-	if err != nil {
-		return nil, err
-	}
-	if graph, err = split.Canonicalize(graph); err != nil {
+	if graph, err = suite.Prepare(graph, map[string]tensor.Shape{name: input.Shape()}); err != nil {
 		return nil, err
 	}
 	exe, err := native.New(native.Config{}).Compile(ctx, graph, engine.Options{})

@@ -17,7 +17,7 @@ func TestLoadDemo(t *testing.T) {
 	if len(top.Nodes) != 3 || len(top.Links) != 3 || top.Workload.Source != "device" {
 		t.Fatalf("read %+v", top)
 	}
-	if n, _ := top.Node("device"); n.Speed != 0.02 || n.Memory != 512<<20 || n.Power != 3 {
+	if n, _ := top.Node("device"); n.Speed != 0.01 || n.Memory != 512<<20 || n.Power != 3 {
 		t.Errorf("device is %+v", n)
 	}
 	if l, ok := top.Between("cloud", "edge"); !ok || l.Bandwidth != 10e6 || l.RTT != 30*time.Millisecond {

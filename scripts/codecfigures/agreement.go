@@ -32,8 +32,10 @@ func agreements(w io.Writer, dir, title, picture string) error {
 		without, answers := 0, 0
 		for _, c := range f.Cuts {
 			bits := 0.0
+			if len(c.Points) > 0 {
+				answers = c.Points[0].Effect.Answers // of the codec nearest to exact: coarse ones may add wrong boxes
+			}
 			for _, p := range c.Points {
-				answers = p.Effect.Answers
 				if p.Effect.Agreement >= wanted && (bits == 0 || p.Bits < bits) {
 					bits = p.Bits
 				}
