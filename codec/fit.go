@@ -30,8 +30,8 @@ func Fit(samples []*tensor.Tensor, rel float64) (*Table, error) {
 			return nil, err
 		}
 		src := w.floats(0, w.elems)
-		if simd.MaxAbs(src) >= 0x7f800000 {
-			return nil, fmt.Errorf("%w: a sample is not finite", errFit)
+		if simd.MaxAbs(src) >= tooLarge {
+			return nil, fmt.Errorf("%w: a sample is not finite or beyond 2^126", errFit)
 		}
 		peak = max(peak, math.Float32frombits(simd.MaxAbs(src)))
 		sum += simd.SumSquares(src)

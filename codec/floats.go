@@ -19,6 +19,10 @@ func acceptsFloats(name string, d tensor.DType) error {
 	return fmt.Errorf("%w: %s carries float32, float16 and bfloat16, not %v", ErrUnsuitable, name, d)
 }
 
+// tooLarge is the bits of 2^126. A chunk with a larger magnitude, an infinity or a NaN is carried as it is: the codecs that
+// compute with a tensor's range would overflow.
+const tooLarge = 0x7e800000
+
 // floats is elements [lo, hi) as float32: the tensor's own memory when it is float32, else a conversion into scratch that
 // is valid until the next call.
 func (w *work) floats(lo, hi int) []float32 {
@@ -44,13 +48,39 @@ func (w *work) target(lo, hi int) []float32 {
 	return w.quant.wide
 }
 
-// store narrows what was written to target(lo, hi) to the tensor's type.
+// largest is the largest finite value of a type that the lossy codecs carry.
+func largest(d tensor.DType) float32 {
+	switch d {
+	case tensor.Float16:
+		return 65504
+	case tensor.BFloat16:
+		return 0x1.fep127
+	}
+	return math.MaxFloat32
+}
+
+// store narrows what was written to target(lo, hi) to the tensor's type. Finite values beyond its range become its
+// largest, which lies nearer to what was encoded.
 func (w *work) store(lo, hi int) {
 	switch w.dtype {
 	case tensor.Float16:
+		saturate(w.quant.wide[:hi-lo], largest(w.dtype))
 		simd.F32ToF16(w.bytesOf(lo, hi), w.quant.wide[:hi-lo])
 	case tensor.BFloat16:
+		saturate(w.quant.wide[:hi-lo], largest(w.dtype))
 		simd.F32ToBF16(w.bytesOf(lo, hi), w.quant.wide[:hi-lo])
+	}
+}
+
+// saturate brings the finite elements of x into [-limit, limit].
+func saturate(x []float32, limit float32) {
+	if simd.MaxAbs(x) <= math.Float32bits(limit) {
+		return
+	}
+	for i, v := range x {
+		if size := float32(math.Abs(float64(v))); size > limit && size <= math.MaxFloat32 {
+			x[i] = float32(math.Copysign(float64(limit), float64(v)))
+		}
 	}
 }
 

@@ -12,12 +12,12 @@ import (
 // halfCodec rounds every element to a narrower float, ties to even.
 //
 // float16 and bfloat16 have no parameters. Their relative error is at most 2^-11 and 2^-8 for what they hold as a normal
-// number; below, float16's absolute error is at most 2^-25. NaN and infinities stay. float16 carries a chunk that has a
-// finite value beyond its range, and a chunk of another 16-bit type, as it is.
+// number; below, float16's absolute error is at most 2^-25. NaN and infinities stay. A chunk that has a finite value beyond
+// the narrower range, and a chunk of a 16-bit type, is carried as it is.
 //
 // float8:format=e4m3 (the default) or e5m2 scales the tensor by a power of two so that its largest magnitude fits, and
-// rounds with a relative error of at most 2^-4 or 2^-3 down to 2^-6 or 2^-14 of that scale's unit. A chunk that holds NaN
-// or an infinity is carried as it is.
+// rounds with a relative error of at most 2^-4 or 2^-3 down to 2^-6 or 2^-14 of that scale's unit. A chunk that holds NaN,
+// an infinity or a magnitude of 2^126 or more is carried as it is.
 //
 //	parameters = nothing, or for float8: format u8 | exponent i8
 //	payload    = mode u8 (0 narrowed, 1 as it is) | elements
@@ -68,7 +68,7 @@ func (c halfCodec) prepare(w *work, p params) error {
 	var peak uint32
 	for i := range w.chunks {
 		lo, hi := w.span(i)
-		if m := simd.MaxAbs(w.floats(lo, hi)); m < 0x7f800000 {
+		if m := simd.MaxAbs(w.floats(lo, hi)); m < tooLarge {
 			peak = max(peak, m)
 		}
 	}
@@ -102,7 +102,7 @@ func (c halfCodec) appendChunk(dst []byte, w *work, lo, hi int) ([]byte, error) 
 	src := w.floats(lo, hi)
 	switch c.id {
 	case Float16:
-		if w.dtype != tensor.Float32 || halfOverflows(simd.MaxAbs(src), src) {
+		if w.dtype != tensor.Float32 || overflows(src, halfLimit) {
 			return append(append(dst, modeExact), w.bytesOf(lo, hi)...), nil
 		}
 		dst = append(dst, modeCoded)
@@ -110,7 +110,7 @@ func (c halfCodec) appendChunk(dst []byte, w *work, lo, hi int) ([]byte, error) 
 		simd.F32ToF16(dst[len(dst):len(dst)+2*n], src)
 		return dst[:len(dst)+2*n], nil
 	case BFloat16:
-		if w.dtype != tensor.Float32 {
+		if w.dtype != tensor.Float32 || overflows(src, bfloatLimit) {
 			return append(append(dst, modeExact), w.bytesOf(lo, hi)...), nil
 		}
 		dst = append(dst, modeCoded)
@@ -118,7 +118,7 @@ func (c halfCodec) appendChunk(dst []byte, w *work, lo, hi int) ([]byte, error) 
 		simd.F32ToBF16(dst[len(dst):len(dst)+2*n], src)
 		return dst[:len(dst)+2*n], nil
 	default:
-		if simd.MaxAbs(src) >= 0x7f800000 {
+		if simd.MaxAbs(src) >= tooLarge {
 			return append(append(dst, modeExact), w.bytesOf(lo, hi)...), nil
 		}
 		dst = append(dst, modeCoded)
@@ -128,10 +128,15 @@ func (c halfCodec) appendChunk(dst []byte, w *work, lo, hi int) ([]byte, error) 
 	}
 }
 
-// halfOverflows reports whether src has a finite value that float16 would turn into an infinity; peak is its MaxAbs.
-func halfOverflows(peak uint32, src []float32) bool {
-	const limit = 0x477ff000 // bits of 65520, which rounds up
-	if peak < limit {
+// Bits of the smallest values that narrowing turns into an infinity.
+const (
+	halfLimit   = 0x477ff000 // 65520
+	bfloatLimit = 0x7f7f8000
+)
+
+// overflows reports whether src has a finite value at or beyond the one with bits limit.
+func overflows(src []float32, limit uint32) bool {
+	if simd.MaxAbs(src) < limit {
 		return false
 	}
 	for _, x := range src {

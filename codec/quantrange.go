@@ -11,7 +11,7 @@ import (
 const groupBytes = 3
 
 // measure fills q.ranges with the range of the finite chunks' values per index of the axis (one range without an axis),
-// q.exact with the chunks that are not finite, and q.outlying with the count indices of largest magnitude.
+// q.exact with the chunks that are not finite or tooLarge, and q.outlying with the count indices of largest magnitude.
 func (c quantCodec) measure(w *work, count int) {
 	q := &w.quant
 	q.ranges = sized(q.ranges, q.channels)
@@ -24,8 +24,8 @@ func (c quantCodec) measure(w *work, count int) {
 		lo, hi := w.span(i)
 		src := w.floats(lo, hi)
 		low, high, finite := simd.Range(src)
-		q.exact[i] = !finite
-		if !finite {
+		q.exact[i] = !finite || max(-low, high) >= 0x1p126
+		if q.exact[i] {
 			continue
 		}
 		if q.channels == 1 {

@@ -3,8 +3,10 @@ package codec
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
+	"github.com/cleave-mesh/cleave/codec/internal/simd"
 	"github.com/cleave-mesh/cleave/internal/tensor"
 )
 
@@ -98,7 +100,9 @@ func (e *DeltaEncoder) Append(dst []byte, t *tensor.Tensor) ([]byte, uint64, err
 func (e *DeltaEncoder) difference(t, base *tensor.Tensor) (*tensor.Tensor, error) {
 	exact := e.spec.Lossless()
 	diff := t.Clone()
-	combine(diff, base, exact, -1)
+	if !combine(diff, base, exact, -1) {
+		return nil, nil // beyond what the type holds
+	}
 	var err error
 	if e.smaller, err = e.coder.Append(e.smaller[:0], diff, e.spec); err != nil {
 		return nil, nil // a difference that the codec does not fit goes whole
@@ -174,14 +178,14 @@ func (d *DeltaDecoder) Decode(b []byte) (*tensor.Tensor, uint64, error) {
 func frameLossless(frame []byte) bool { return coders[frame[5]].Lossless(nil) }
 
 // combine adds base to t, or subtracts it with sign -1; exact combines bits instead. Types that are not floats of the
-// lossy codecs are always combined bit by bit.
-func combine(t, base *tensor.Tensor, exact bool, sign float32) {
+// lossy codecs are always combined bit by bit. It reports whether every result is finite and within the type's range.
+func combine(t, base *tensor.Tensor, exact bool, sign float32) bool {
 	a, b := t.Bytes(), base.Bytes()
 	if exact || acceptsFloats("", t.DType()) != nil {
 		for i := range a {
 			a[i] ^= b[i]
 		}
-		return
+		return true
 	}
 	w, v := works.Get().(*work), works.Get().(*work)
 	defer w.release()
@@ -194,7 +198,9 @@ func combine(t, base *tensor.Tensor, exact bool, sign float32) {
 	for i := range x {
 		x[i] += sign * y[i]
 	}
+	fits := simd.MaxAbs(x) <= math.Float32bits(largest(t.DType()))
 	w.store(0, n)
+	return fits
 }
 
 func appendUint64(dst []byte, v uint64) []byte {

@@ -198,7 +198,7 @@ func (c uniformCodec) choose(w *work, p params, rms, least float32) error {
 	return nil
 }
 
-// scan returns the largest magnitude and the root mean square of the finite chunks, and marks those that are not.
+// scan returns the largest magnitude and the root mean square of the finite chunks, and marks those that are not or are tooLarge.
 func (uniformCodec) scan(w *work) (peak, rms float32) {
 	f := &w.fold
 	f.exact = sized(f.exact, w.chunks)
@@ -208,7 +208,7 @@ func (uniformCodec) scan(w *work) (peak, rms float32) {
 		lo, hi := w.span(i)
 		src := w.floats(lo, hi)
 		m := simd.MaxAbs(src)
-		f.exact[i] = m >= 0x7f800000
+		f.exact[i] = m >= tooLarge
 		if f.exact[i] {
 			continue
 		}
