@@ -24,8 +24,8 @@ import (
 	"github.com/cleave-mesh/cleave/transport"
 )
 
-// calibrated measures the test model on crops of the demo's picture: a coarse ladder at a few cuts.
-func calibrated(t *testing.T) (*calibrate.File, []tensor.Value) {
+// calibrated measures the test model on crops of the demo's picture: a coarse ladder at some cuts; 0 means all.
+func calibrated(t *testing.T, cuts int) (*calibrate.File, []tensor.Value) {
 	t.Helper()
 	b, err := os.Open("../internal/demo/assets/astronaut.jpg")
 	if err != nil {
@@ -68,7 +68,7 @@ func calibrated(t *testing.T) (*calibrate.File, []tensor.Value) {
 		ladder = append(ladder, s)
 	}
 	f, err := calibrate.Run(t.Context(), g, samples, calibrate.Options{
-		Backend: native.New(native.Config{}), Engine: engine.Options{Threads: 1}, Ladder: ladder, MaxCuts: 6,
+		Backend: native.New(native.Config{}), Engine: engine.Options{Threads: 1}, Ladder: ladder, MaxCuts: cuts,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -89,7 +89,7 @@ func TestCalibratedModelIsSplitUnderItsTables(t *testing.T) {
 	nodes := testMesh(t, "device", "edge")
 	c := testClient(t, nodes[0])
 	pushModel(t, c, len(nodes))
-	file, in := calibrated(t)
+	file, in := calibrated(t, 0)
 	// Times of a test's machine decide nothing: coding is free here, so that the fewest bytes win.
 	for i := range file.Values {
 		for k := range file.Values[i].Points {
@@ -272,7 +272,7 @@ func TestCalibrationsThatAreRefused(t *testing.T) {
 	if _, err := c.Push(t.Context(), "faces", bytes.NewReader(b), client.PushOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	file, _ := calibrated(t)
+	file, _ := calibrated(t, 2)
 	good := written(t, file)
 	foreign, wrongShape, unknown := *file, *file, *file
 	foreign.Digest = strings.Repeat("ab", 32)
