@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/cleave-mesh/cleave/codec"
@@ -202,7 +203,9 @@ func measureModel(ctx context.Context, progress io.Writer, path string, f planFl
 			for _, c := range found[v] {
 				out = append(out, planner.Coding{Codec: c.Codec, Bytes: c.Bytes, Encode: c.Encode, Decode: c.Decode, Loss: c.Error})
 			}
-			return budget.Codings(file, &g.Values[v], out)
+			allowed := budget
+			allowed.Lossless = budget.Lossless || slices.Contains(g.Outputs, v) // as in the mesh: the answer itself is never approximated
+			return allowed.Codings(file, &g.Values[v], out)
 		},
 	}
 	if base := filepath.Base(filepath.Dir(path)); q.Model == "model" && base != "." {

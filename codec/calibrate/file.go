@@ -47,8 +47,10 @@ type File struct {
 	// Task is how the answers were compared: see Tasks.
 	Task string `json:"task"`
 	// Fitted and Judged count the samples that made the tables and that the figures are over.
-	Fitted int     `json:"fitted_samples"`
-	Judged int     `json:"judged_samples"`
+	Fitted int `json:"fitted_samples"`
+	Judged int `json:"judged_samples"`
+	// Goal is what the choices of values and cuts were made by; nil when nothing was asked for.
+	Goal   *Goal   `json:"goal,omitempty"`
 	Values []Value `json:"values"`
 	Cuts   []Cut   `json:"cuts"`
 	// Tables are the calibrated tables by ID, as codec.Table.AppendBinary writes them.
@@ -63,6 +65,8 @@ type Value struct {
 	Elements int          `json:"elements"`
 	// Points are in the order of the ladder.
 	Points []Point `json:"points"`
+	// Choice is the codec of the point that meets the file's goal best; "" without a goal, or when none meets it.
+	Choice string `json:"choice,omitempty"`
 }
 
 // Point is one codec for one value.
@@ -100,6 +104,8 @@ type Cut struct {
 	// Elements counts the elements of all values together.
 	Elements int     `json:"elements"`
 	Points   []Point `json:"points"`
+	// Choice is that of Value for the whole boundary.
+	Choice string `json:"choice,omitempty"`
 }
 
 // Write writes f as JSON.
