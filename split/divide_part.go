@@ -177,7 +177,8 @@ func (p *blockPart) emit() error {
 	return nil
 }
 
-// rewrite is o for this part. local collects, for the group, what each value of the base graph has become.
+// rewrite is o for this part. local collects, for the group, what each value of the base graph has become; None where its ops read
+// different parts of it.
 func (p *blockPart) rewrite(o *Op, d *dividedOp, gr Group, local map[ValueID]ValueID) (Op, error) {
 	out := *o
 	out.Inputs, out.Outputs = slices.Clone(o.Inputs), slices.Repeat([]ValueID{None}, len(o.Outputs))
@@ -191,9 +192,10 @@ func (p *blockPart) rewrite(o *Op, d *dividedOp, gr Group, local map[ValueID]Val
 		}
 		if d.consts[i] == nil {
 			if old, ok := local[v]; ok && old != id {
-				return out, fmt.Errorf("%w: ops of one group need different parts of %q", ErrNotDivisible, p.b.base.Values[v].Name)
+				local[v] = None
+			} else {
+				local[v] = id
 			}
-			local[v] = id
 		}
 		out.Inputs[i] = id
 	}
@@ -269,7 +271,7 @@ func (p *blockPart) fuse(fused []Op, ops []Op, local map[ValueID]ValueID) ([]Op,
 				continue
 			}
 			id, ok := local[v]
-			if !ok && p.b.base.Values[v].Const == nil {
+			if ok && id == None || !ok && p.b.base.Values[v].Const == nil {
 				return nil, fmt.Errorf("%w: the fused form reads %q", ErrNotDivisible, p.b.base.Values[v].Name)
 			}
 			if ok {

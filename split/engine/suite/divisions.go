@@ -10,13 +10,13 @@ import (
 	"github.com/cleave-mesh/cleave/split/engine"
 )
 
-// CheckDivision computes a block of g, which must be canonical, as one stage and in the parts of d, each part a stage of its own, from
-// the same made-up inputs. It fails where the results are not equal bit for bit. Errors that wrap split.ErrNotDivisible say that
-// there is nothing to compare.
-func CheckDivision(ctx context.Context, b engine.Backend, g *split.Graph, d split.Division, opts engine.Options) error {
+// CheckDivision computes a block of g, which must be canonical, as one stage and in the parts of d, each part a stage of its own,
+// from the same made-up inputs. The distance is 0 when the results are equal bit for bit, and else the largest one relative to the
+// range of the result.
+func CheckDivision(ctx context.Context, b engine.Backend, g *split.Graph, d split.Division, opts engine.Options) (distance float64, err error) {
 	divided, err := g.Divide([]split.Division{d})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	var block []split.GroupID
 	for id := d.First; id <= d.Last; id++ {
@@ -24,22 +24,22 @@ func CheckDivision(ctx context.Context, b engine.Backend, g *split.Graph, d spli
 	}
 	st, err := g.Stage(block)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	in, err := engine.SynthesizeInputs(st.Graph)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	out, err := g.BlockOutput(d.First, d.Last)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	base := map[split.ValueID]tensor.Value{}
 	for i, id := range st.In {
 		base[id] = in[i]
 	}
 	if err := runStage(ctx, b, st, base, opts); err != nil {
-		return err
+		return 0, err
 	}
 	known := map[split.ValueID]tensor.Value{}
 	for v, o := range divided.Values {
@@ -56,19 +56,22 @@ func CheckDivision(ctx context.Context, b engine.Backend, g *split.Graph, d spli
 		}
 		st, err := divided.Graph.Stage(groups)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if err := runStage(ctx, b, st, known, opts); err != nil {
-			return fmt.Errorf("part %d: %w", part, err)
+			return 0, fmt.Errorf("part %d: %w", part, err)
 		}
 	}
 	name := g.Values[out].Name
 	for v, t := range known {
 		if divided.Graph.Values[v].Name == name {
-			return identical(t, base[out])
+			if identical(t, base[out]) == nil {
+				return 0, nil
+			}
+			return Compare(t, base[out])
 		}
 	}
-	return fmt.Errorf("the parts do not make %q", name)
+	return 0, fmt.Errorf("the parts do not make %q", name)
 }
 
 func parts(n int) []int {
