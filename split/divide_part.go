@@ -21,6 +21,7 @@ type holding struct {
 
 // blockPart is one part of a block: which span of each value it needs and makes.
 type blockPart struct {
+	g          *Graph // the base graph
 	b          *divider
 	origin     Origin
 	first      OpID
@@ -46,19 +47,19 @@ type dividedOp struct {
 	consts map[int]*tensor.Tensor
 }
 
-// newBlockPart works out, from the back, what the span s of out needs.
-func newBlockPart(b *divider, d Division, o Origin, out ValueID, s span) (*blockPart, error) {
+// newBlockPart works out, from the back, what the span s of out needs. Its b is set before it emits.
+func newBlockPart(g *Graph, d Division, o Origin, out ValueID, s span) (*blockPart, error) {
 	p := &blockPart{
-		b: b, origin: o, first: b.base.Groups[d.First].Ops[0], ops: map[OpID]*dividedOp{},
+		g: g, origin: o, first: g.Groups[d.First].Ops[0], ops: map[OpID]*dividedOp{},
 		want: map[ValueID]span{out: s}, made: map[ValueID]span{}, have: map[ValueID]holding{}, cuts: map[cutKey]ValueID{},
 	}
 	for id := d.First; id <= d.Last; id++ {
 		p.groups = append(p.groups, id)
 	}
-	last := b.base.Groups[d.Last].Ops
+	last := g.Groups[d.Last].Ops
 	for id := last[len(last)-1]; id >= p.first; id-- {
 		if err := p.trace(id); err != nil {
-			return nil, b.base.opError(&b.base.Ops[id], err)
+			return nil, g.opError(&g.Ops[id], err)
 		}
 	}
 	return p, nil
@@ -66,7 +67,7 @@ func newBlockPart(b *divider, d Division, o Origin, out ValueID, s span) (*block
 
 // trace asks the rule of an op what it needs.
 func (p *blockPart) trace(id OpID) error {
-	g, o := p.b.base, &p.b.base.Ops[id]
+	g, o := p.g, &p.g.Ops[id]
 	v := o.Output(0)
 	s, ok := p.want[v]
 	if !ok {
@@ -111,7 +112,7 @@ func (p *blockPart) trace(id OpID) error {
 // constant reports whether o reads constants alone, as a DequantizeLinear of weights does.
 func (p *blockPart) constant(o *Op) bool {
 	for v := range o.reads() {
-		if p.b.base.Values[v].Const == nil {
+		if p.g.Values[v].Const == nil {
 			return false
 		}
 	}
@@ -133,7 +134,7 @@ func (s span) covers(v *Value) bool { return s.axis < 0 || s.lo == 0 && s.hi == 
 func (p *blockPart) takeInputs() {
 	for _, v := range sortedKeys(p.want) {
 		s := p.want[v]
-		if s.covers(&p.b.base.Values[v]) {
+		if s.covers(&p.g.Values[v]) {
 			p.have[v] = holding{v, whole}
 			continue
 		}
@@ -144,7 +145,7 @@ func (p *blockPart) takeInputs() {
 // emit adds the part's groups.
 func (p *blockPart) emit() error {
 	for _, id := range p.groups {
-		gr := p.b.base.Groups[id]
+		gr := p.g.Groups[id]
 		local := map[ValueID]ValueID{}
 		var ops []Op
 		name := gr.Name
@@ -153,12 +154,12 @@ func (p *blockPart) emit() error {
 			if d == nil {
 				continue
 			}
-			o, err := p.rewrite(&p.b.base.Ops[op], d, gr, local)
+			o, err := p.rewrite(&p.g.Ops[op], d, gr, local)
 			if err != nil {
-				return p.b.base.opError(&p.b.base.Ops[op], err)
+				return p.g.opError(&p.g.Ops[op], err)
 			}
 			ops = append(ops, o)
-			if s := p.made[p.b.base.Ops[op].Outputs[0]]; s.axis >= 0 {
+			if s := p.made[p.g.Ops[op].Outputs[0]]; s.axis >= 0 {
 				name = fmt.Sprintf("%s[%d:%d]", gr.Name, s.lo, s.hi)
 			}
 		}
@@ -214,7 +215,7 @@ func (p *blockPart) rewrite(o *Op, d *dividedOp, gr Group, local map[ValueID]Val
 
 // input is the value that input i of an op reads in this part.
 func (p *blockPart) input(v ValueID, d *dividedOp, i int, gr Group) (ValueID, error) {
-	b, val, s := p.b, &p.b.base.Values[v], d.need[i]
+	b, val, s := p.b, &p.g.Values[v], d.need[i]
 	if t := d.consts[i]; t != nil {
 		return b.constant(val.Name+"/part", t), nil
 	}
@@ -259,7 +260,7 @@ func (p *blockPart) fuse(fused []Op, ops []Op, local map[ValueID]ValueID) ([]Op,
 		f := fused[i]
 		made, ok := local[f.Outputs[0]]
 		if !ok {
-			return nil, fmt.Errorf("%w: the fused form makes %q", ErrNotDivisible, p.b.base.Values[f.Outputs[0]].Name)
+			return nil, fmt.Errorf("%w: the fused form makes %q", ErrNotDivisible, p.g.Values[f.Outputs[0]].Name)
 		}
 		if k := slices.IndexFunc(ops, func(o Op) bool { return o.Outputs[0] == made && o.Type == f.Type && o.Domain == f.Domain }); k >= 0 {
 			out = append(out, ops[k])
@@ -271,8 +272,8 @@ func (p *blockPart) fuse(fused []Op, ops []Op, local map[ValueID]ValueID) ([]Op,
 				continue
 			}
 			id, ok := local[v]
-			if ok && id == None || !ok && p.b.base.Values[v].Const == nil {
-				return nil, fmt.Errorf("%w: the fused form reads %q", ErrNotDivisible, p.b.base.Values[v].Name)
+			if ok && id == None || !ok && p.g.Values[v].Const == nil {
+				return nil, fmt.Errorf("%w: the fused form reads %q", ErrNotDivisible, p.g.Values[v].Name)
 			}
 			if ok {
 				f.Inputs[k] = id

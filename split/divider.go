@@ -67,11 +67,8 @@ func (b *divider) fresh(name string) string {
 // part is a value that holds s of v.
 func (b *divider) part(v ValueID, s span) ValueID {
 	val := b.base.Values[v]
-	share := 1.0
-	shape := val.Shape.Clone()
-	name := val.Name
+	share, shape, name := s.share(&val), val.Shape.Clone(), val.Name
 	if s.axis >= 0 {
-		share = float64(s.hi-s.lo) / float64(shape[s.axis])
 		shape[s.axis] = s.hi - s.lo
 		name = fmt.Sprintf("%s[%d:%d]", val.Name, s.lo, s.hi)
 	}
@@ -116,9 +113,10 @@ func (b *divider) divide(index int, d Division) error {
 	parts := make([]*blockPart, len(d.Parts))
 	lo := 0
 	for k, n := range d.Parts {
-		if parts[k], err = newBlockPart(b, d, Origin{Division: index, Part: k}, out, span{d.Axis, lo, lo + n}); err != nil {
+		if parts[k], err = newBlockPart(b.base, d, Origin{Division: index, Part: k}, out, span{d.Axis, lo, lo + n}); err != nil {
 			return err
 		}
+		parts[k].b = b
 		lo += n
 	}
 	// What leaves the machine that holds an input must not wait for a part that this machine computes: all Slice ops come first.

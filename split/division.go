@@ -142,3 +142,53 @@ func (d *Division) check(v *Value) error {
 	}
 	return nil
 }
+
+// PartNeeds is what one part of a block takes, as shares: of the work of each group of the block, in order, and of the elements of each
+// value from outside.
+type PartNeeds struct {
+	Groups []float64
+	Inputs map[ValueID]float64
+}
+
+// Needs is what each part of a division would take, without building the graph. It fails as Divide does.
+func (g *Graph) Needs(d Division) ([]PartNeeds, error) {
+	out, err := g.BlockOutput(d.First, d.Last)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.check(&g.Values[out]); err != nil {
+		return nil, err
+	}
+	needs := make([]PartNeeds, len(d.Parts))
+	lo := 0
+	for k, n := range d.Parts {
+		p, err := newBlockPart(g, d, Origin{Part: k}, out, span{d.Axis, lo, lo + n})
+		if err != nil {
+			return nil, err
+		}
+		lo += n
+		needs[k].Inputs = map[ValueID]float64{}
+		for v, s := range p.want {
+			needs[k].Inputs[v] = s.share(&g.Values[v])
+		}
+		for _, id := range p.groups {
+			ops := g.Groups[id].Ops
+			share := 0.0
+			for _, op := range ops {
+				if v := g.Ops[op].Output(0); p.ops[op] != nil {
+					share = p.made[v].share(&g.Values[v])
+				}
+			}
+			needs[k].Groups = append(needs[k].Groups, share)
+		}
+	}
+	return needs, nil
+}
+
+// share is s as a share of the value's elements.
+func (s span) share(v *Value) float64 {
+	if s.axis < 0 {
+		return 1
+	}
+	return float64(s.hi-s.lo) / float64(v.Shape[s.axis])
+}
