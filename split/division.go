@@ -192,3 +192,25 @@ func (s span) share(v *Value) float64 {
 	}
 	return float64(s.hi-s.lo) / float64(v.Shape[s.axis])
 }
+
+// AxisName says what a division's axis is: "rows" or "columns" of pictures, "heads" of an attention, "channels", or "axis 1" and the like.
+func (g *Graph) AxisName(d Division) string {
+	v, err := g.BlockOutput(d.First, d.Last)
+	if err != nil {
+		return ""
+	}
+	if len(g.Values[v].Shape) == 4 && d.Axis >= 2 {
+		return [2]string{"rows", "columns"}[d.Axis-2]
+	}
+	for id := d.First; id <= d.Last; id++ {
+		for _, op := range g.Groups[id].Ops {
+			if o := &g.Ops[op]; o.Is("Softmax") && d.Axis == 1 {
+				return "heads"
+			}
+		}
+	}
+	if d.Axis == 1 && len(g.Values[v].Shape) != 3 || d.Axis == 2 {
+		return "channels"
+	}
+	return fmt.Sprintf("axis %d", d.Axis)
+}
