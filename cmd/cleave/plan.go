@@ -14,17 +14,19 @@ import (
 
 // planFlags are the flags of cleave plan.
 type planFlags struct {
-	workload  string
-	topology  string
-	planner   string
-	objective string
-	svg       string
-	image     string
-	maxLoss   float64
-	lossless  bool
-	free      bool
-	budget    time.Duration
-	api       apiFlags
+	workload   string
+	topology   string
+	planner    string
+	objective  string
+	svg        string
+	profileOut string
+	splits     string
+	image      string
+	maxLoss    float64
+	lossless   bool
+	free       bool
+	budget     time.Duration
+	api        apiFlags
 }
 
 func newPlanCommand() *cobra.Command {
@@ -37,6 +39,9 @@ func newPlanCommand() *cobra.Command {
 		Short: "Say where each part of a model should run, and prove it",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.splits != splitsAuto && f.splits != splitsOff {
+				return fmt.Errorf("--splits is %s or %s, not %q", splitsAuto, splitsOff, f.splits)
+			}
 			if f.workload != "" && len(args) > 0 {
 				return fmt.Errorf("give either a model or --workload FILE.json, not both")
 			}
@@ -60,6 +65,8 @@ func newPlanCommand() *cobra.Command {
 	cmd.Flags().StringVar(&f.topology, "topology", "", "topology file; empty means that of the demo")
 	cmd.Flags().StringVar(&f.planner, "planner", "", "planner to use; empty means the best")
 	cmd.Flags().StringVar(&f.svg, "svg", "", "file to draw the timeline into")
+	cmd.Flags().StringVar(&f.profileOut, "profile-out", "", "with FILE.onnx: file to write the profile of the planned graph into, for cleave sim --profile")
+	cmd.Flags().StringVar(&f.splits, "splits", splitsAuto, "with FILE.onnx: auto divides blocks of ops over nodes where that is faster, off never does")
 	cmd.Flags().StringVar(&f.image, "image-params", "", "how a picture input maps to pixels, as for the jpeg codec: tries JPEG and PNG on inputs")
 	cmd.Flags().Float64Var(&f.maxLoss, "max-loss", 0, "most relative error of all codecs together; 0 means a node's default, negative no limit")
 	cmd.Flags().BoolVar(&f.lossless, "lossless", false, "only codecs that lose nothing")

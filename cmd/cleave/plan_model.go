@@ -37,17 +37,16 @@ func planModel(ctx context.Context, out, progress io.Writer, arg string, f planF
 	if err != nil {
 		return err
 	}
-	prof, err := planProfile(ctx, progress, arg, t, f)
+	found, err := planFound(ctx, progress, arg, t, f, solver)
 	if err != nil {
 		return err
 	}
-	p, err := sim.Problem(t, prof, sim.Policy{Rule: t.Workload.Rule, MaxLoss: f.maxLoss, Lossless: f.lossless})
-	if err != nil {
-		return err
-	}
-	plan, err := solver.Plan(ctx, p)
-	if err != nil {
-		return fmt.Errorf("planning %s: %w", prof.Model, err)
+	p, plan := found.problem, found.plan
+	if f.profileOut != "" {
+		if err := writeProfile(f.profileOut, found.profile); err != nil {
+			return err
+		}
+		fmt.Fprintln(progress, "wrote", f.profileOut)
 	}
 	others := planner.Alternatives(ctx, p, plan)
 	if f.svg != "" {
@@ -57,10 +56,53 @@ func planModel(ctx context.Context, out, progress io.Writer, arg string, f planF
 		fmt.Fprintln(progress, "wrote", f.svg)
 	}
 	if f.api.json {
-		return writeJSON(out, reportPlan(p, plan, others))
+		r := reportPlan(p, plan, others)
+		r.Splits = found.parts
+		return writeJSON(out, r)
 	}
-	fmt.Fprintf(out, "%s over %s\n\n%s\n%s", prof.Model, t.Name, planner.Render(p, plan, nil), planner.Explain(p, plan, others))
+	fmt.Fprintf(out, "%s over %s\n\n%s\n%s%s", p.Model, t.Name, planner.Render(p, plan, nil), found.note, planner.Explain(p, plan, others))
 	return nil
+}
+
+// planFound plans what the argument names: with operator splits where the model itself is at hand and the planner is the best one.
+func planFound(ctx context.Context, progress io.Writer, arg string, t *topology.Topology, f planFlags, solver planner.Planner) (*planned, error) {
+	policy := sim.Policy{Rule: t.Workload.Rule, MaxLoss: f.maxLoss, Lossless: f.lossless}
+	var prof *sim.Profile
+	if strings.HasSuffix(arg, ".onnx") {
+		m, err := measureModel(ctx, progress, arg, f.image)
+		if err != nil {
+			return nil, err
+		}
+		defer m.host.Close()
+		if f.splits == splitsAuto && f.planner == "" {
+			return planSplits(ctx, progress, m, t, policy, solver)
+		}
+		if prof, _, err = m.profile(nil, nil); err != nil {
+			return nil, err
+		}
+	} else {
+		var err error
+		if prof, err = planProfile(arg, t); err != nil {
+			return nil, err
+		}
+	}
+	p, err := sim.Problem(t, prof, policy)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := solver.Plan(ctx, p)
+	if err != nil {
+		return nil, fmt.Errorf("planning %s: %w", prof.Model, err)
+	}
+	return &planned{profile: prof, problem: p, plan: plan}, nil
+}
+
+func writeProfile(path string, prof *sim.Profile) error {
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(prof.Write(file), file.Close())
 }
 
 func planTopology(path string) (*topology.Topology, error) {
@@ -70,13 +112,11 @@ func planTopology(path string) (*topology.Topology, error) {
 	return topology.Load(path)
 }
 
-// planProfile finds or makes the measurements: of an .onnx file, of a .json profile, or those that the topology names.
-func planProfile(ctx context.Context, progress io.Writer, arg string, t *topology.Topology, f planFlags) (*sim.Profile, error) {
+// planProfile finds measurements that were made before: a .json profile, or those that the topology names.
+func planProfile(arg string, t *topology.Topology) (*sim.Profile, error) {
 	switch {
 	case strings.HasSuffix(arg, ".json"):
 		return sim.LoadProfile(arg)
-	case strings.HasSuffix(arg, ".onnx"):
-		return measureModel(ctx, progress, arg, f.image)
 	case t.Workload.Profile != "" && (arg == "" || arg == t.Workload.Model):
 		return sim.LoadProfile(filepath.Join(t.Dir, t.Workload.Profile))
 	case arg == "":
@@ -86,7 +126,7 @@ func planProfile(ctx context.Context, progress io.Writer, arg string, t *topolog
 }
 
 // measureModel profiles a model on this machine: seconds of each group, and what each codec makes of each value.
-func measureModel(ctx context.Context, progress io.Writer, path, image string) (*sim.Profile, error) {
+func measureModel(ctx context.Context, progress io.Writer, path, image string) (*measured, error) {
 	g, err := onnx.Load(path)
 	if err != nil {
 		return nil, err
@@ -102,8 +142,16 @@ func measureModel(ctx context.Context, progress io.Writer, path, image string) (
 	if err != nil {
 		return nil, err
 	}
-	defer h.Close()
-	fmt.Fprintf(progress, "measuring %s: %d groups under %s\n", path, len(g.Groups), backend.Name())
+	m, err := measureOn(ctx, progress, h, g, path, image)
+	if err != nil {
+		h.Close()
+	}
+	return m, err
+}
+
+// measureOn measures a canonical graph on a host, which the result keeps.
+func measureOn(ctx context.Context, progress io.Writer, h *host.Host, g *split.Graph, path, image string) (*measured, error) {
+	fmt.Fprintf(progress, "measuring %s: %d groups under %s\n", path, len(g.Groups), strings.Join(h.Backends(), ", "))
 	timings, err := h.Measure(ctx, g)
 	if err != nil {
 		return nil, err
@@ -127,16 +175,8 @@ func measureModel(ctx context.Context, progress io.Writer, path, image string) (
 	if base := filepath.Base(filepath.Dir(path)); q.Model == "model" && base != "." {
 		q.Model = base
 	}
-	for _, t := range timings {
-		q.Machines[0].Profiles = append(q.Machines[0].Profiles, placement.Profile{
-			Backend: t.Backend, Version: t.Version, Groups: t.Groups, Total: t.Total, Border: t.Border,
-		})
-	}
-	p, _, err := q.Problem()
-	if err != nil {
-		return nil, err
-	}
-	return sim.ProfileOf(p)
+	q.Machines[0].Profiles = profilesOf(timings)
+	return &measured{q: q, host: h}, nil
 }
 
 // smallestShapes binds every size that the model leaves open to 1.
@@ -200,6 +240,7 @@ type planReport struct {
 	Joules       float64           `json:"joules"`
 	Bytes        int64             `json:"bytes"`
 	Loss         float64           `json:"loss"`
+	Splits       []planDivision    `json:"splits,omitempty"`
 	Stages       []planStage       `json:"stages"`
 	Transfers    []planTransfer    `json:"transfers"`
 	Limits       []planner.Share   `json:"critical_path"`

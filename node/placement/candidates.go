@@ -110,6 +110,31 @@ func (s *Search) candidates(ctx context.Context, now *Outcome) []candidate {
 	return out
 }
 
+// diverse is the best candidates without those that are nearly the same: of blocks that end at one group along one axis, or that
+// begin at one, the best two count.
+func diverse(all []candidate) []candidate {
+	type end struct {
+		id   split.GroupID
+		last bool
+		axis int
+	}
+	seen := map[end]int{}
+	var out []candidate
+	for _, c := range all {
+		first, last := end{c.d.First, false, c.d.Axis}, end{c.d.Last, true, c.d.Axis}
+		again := slices.ContainsFunc(out, func(o candidate) bool { // rows and columns of a square picture
+			return o.d.First == c.d.First && o.d.Last == c.d.Last && c.score-o.score < leastGain*o.score
+		})
+		if again || seen[first] >= 2 || seen[last] >= 2 || len(out) == maxRefined {
+			continue
+		}
+		seen[first]++
+		seen[last]++
+		out = append(out, c)
+	}
+	return out
+}
+
 // axes are those along which a value may be divided: height and width, then channels, heads or rows.
 func axes(shape []int) []int {
 	switch len(shape) {
@@ -201,7 +226,7 @@ func (e *estimator) best(d split.Division, out split.ValueID, needs []split.Part
 		for n := range loads {
 			loads[n] = e.load(d, out, needs, home, planner.NodeID(n))
 		}
-		alone := loads[home].fixed + loads[home].each
+		alone := loads[home].each
 		if h.home(e.base, d.Last) != home || math.IsInf(alone, 1) {
 			continue
 		}
@@ -224,9 +249,7 @@ func (e *estimator) load(d split.Division, out split.ValueID, needs []split.Part
 	var l load
 	for id := d.First; id <= d.Last; id++ {
 		t := e.seconds(id, n)
-		if n != home {
-			l.fixed += t * max(0, needs[0].Groups[id-d.First]+needs[1].Groups[id-d.First]-1)
-		}
+		l.fixed += t * max(0, needs[0].Groups[id-d.First]+needs[1].Groups[id-d.First]-1)
 		l.each += t
 	}
 	if n == home {
