@@ -2,14 +2,17 @@ package main
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/cleave-mesh/cleave/codec"
+	"github.com/cleave-mesh/cleave/codec/calibrate"
 	"github.com/cleave-mesh/cleave/internal/tensor"
 	"github.com/cleave-mesh/cleave/internal/topology"
 	"github.com/cleave-mesh/cleave/node/host"
@@ -37,7 +40,11 @@ func planModel(ctx context.Context, out, progress io.Writer, arg string, f planF
 	if err != nil {
 		return err
 	}
-	found, err := planFound(ctx, progress, arg, t, f, solver)
+	budget := placement.Accuracy{Lossless: f.lossless, MaxLoss: max(f.maxLoss, 0), Agreement: f.agreement}
+	if f.maxLoss == 0 {
+		budget.MaxLoss = sim.DefaultMaxLoss
+	}
+	found, err := planFound(ctx, progress, arg, t, f, budget, solver)
 	if err != nil {
 		return err
 	}
@@ -48,7 +55,7 @@ func planModel(ctx context.Context, out, progress io.Writer, arg string, f planF
 		}
 		fmt.Fprintln(progress, "wrote", f.profileOut)
 	}
-	others := planner.Alternatives(ctx, p, plan)
+	others := planner.Alternatives(ctx, found.undivided, plan)
 	if f.svg != "" {
 		if err := os.WriteFile(f.svg, []byte(planner.SVG(p, plan)), 0o644); err != nil {
 			return err
@@ -56,20 +63,27 @@ func planModel(ctx context.Context, out, progress io.Writer, arg string, f planF
 		fmt.Fprintln(progress, "wrote", f.svg)
 	}
 	if f.api.json {
-		r := reportPlan(p, plan, others)
+		r := reportPlan(p, plan, others, found.effects)
 		r.Splits = found.parts
 		return writeJSON(out, r)
 	}
 	fmt.Fprintf(out, "%s over %s\n\n%s\n%s%s", p.Model, t.Name, planner.Render(p, plan, nil), found.note, planner.Explain(p, plan, others))
+	for _, tr := range plan.Transfers {
+		v := &p.Values[tr.Value]
+		if text := found.effects(v.Name, v.Codings[tr.Coding].Codec); text != "" {
+			fmt.Fprintf(out, "calibrated: %s as %s: %s\n", planner.Short(v.Name), v.Codings[tr.Coding].Codec, text)
+		}
+	}
 	return nil
 }
 
 // planFound plans what the argument names: with operator splits where the model itself is at hand and the planner is the best one.
-func planFound(ctx context.Context, progress io.Writer, arg string, t *topology.Topology, f planFlags, solver planner.Planner) (*planned, error) {
-	policy := sim.Policy{Rule: t.Workload.Rule, MaxLoss: f.maxLoss, Lossless: f.lossless}
+func planFound(ctx context.Context, progress io.Writer, arg string, t *topology.Topology, f planFlags, budget placement.Accuracy, solver planner.Planner) (*planned, error) {
+	policy := sim.Policy{Rule: t.Workload.Rule, MaxLoss: orUnlimited(budget.Limit()), Lossless: f.lossless}
 	var prof *sim.Profile
+	effects := func(_, _ string) string { return "" }
 	if strings.HasSuffix(arg, ".onnx") {
-		m, err := measureModel(ctx, progress, arg, f.image)
+		m, err := measureModel(ctx, progress, arg, f, budget)
 		if err != nil {
 			return nil, err
 		}
@@ -80,9 +94,10 @@ func planFound(ctx context.Context, progress io.Writer, arg string, t *topology.
 		if prof, _, err = m.profile(nil, nil); err != nil {
 			return nil, err
 		}
+		effects = m.effect
 	} else {
 		var err error
-		if prof, err = planProfile(arg, t); err != nil {
+		if prof, err = planProfile(arg, t, f); err != nil {
 			return nil, err
 		}
 	}
@@ -94,7 +109,7 @@ func planFound(ctx context.Context, progress io.Writer, arg string, t *topology.
 	if err != nil {
 		return nil, fmt.Errorf("planning %s: %w", prof.Model, err)
 	}
-	return &planned{profile: prof, problem: p, plan: plan}, nil
+	return &planned{profile: prof, problem: p, undivided: p, plan: plan, effects: effects}, nil
 }
 
 func writeProfile(path string, prof *sim.Profile) error {
@@ -105,6 +120,17 @@ func writeProfile(path string, prof *sim.Profile) error {
 	return errors.Join(prof.Write(file), file.Close())
 }
 
+// orUnlimited is a limit as a sim.Policy takes it, in which 0 is a default and negative no limit.
+func orUnlimited(limit float64) float64 {
+	if limit == 0 {
+		return -1
+	}
+	return limit
+}
+
+// effectOf says what calibration knows of a codec on a value, "" where it knows nothing.
+type effectOf func(value, spec string) string
+
 func planTopology(path string) (*topology.Topology, error) {
 	if path == "" {
 		return topology.Parse(scenarios.Demo)
@@ -113,26 +139,82 @@ func planTopology(path string) (*topology.Topology, error) {
 }
 
 // planProfile finds measurements that were made before: a .json profile, or those that the topology names.
-func planProfile(arg string, t *topology.Topology) (*sim.Profile, error) {
+func planProfile(arg string, t *topology.Topology, f planFlags) (*sim.Profile, error) {
+	path := ""
 	switch {
 	case strings.HasSuffix(arg, ".json"):
-		return sim.LoadProfile(arg)
+		path = arg
 	case t.Workload.Profile != "" && (arg == "" || arg == t.Workload.Model):
-		return sim.LoadProfile(filepath.Join(t.Dir, t.Workload.Profile))
+		path = filepath.Join(t.Dir, t.Workload.Profile)
 	case arg == "":
 		return nil, errors.New("say which model: cleave plan FILE.onnx, or a topology whose workload names a profile")
+	default:
+		return nil, fmt.Errorf("%q is neither an .onnx file, a .json profile, nor the model of the topology (%s)", arg, t.Workload.Model)
 	}
-	return nil, fmt.Errorf("%q is neither an .onnx file, a .json profile, nor the model of the topology (%s)", arg, t.Workload.Model)
+	if f.agreement > 0 || f.codecs != "" {
+		return nil, fmt.Errorf("--agreement and --codecs need the model itself: cleave plan FILE.onnx; %s holds measurements without answers", path)
+	}
+	return sim.LoadProfile(path)
 }
 
-// measureModel profiles a model on this machine: seconds of each group, and what each codec makes of each value.
-func measureModel(ctx context.Context, progress io.Writer, path, image string) (*measured, error) {
+// calibrationBeside is the calibration of the model at path: the file that --codecs names, or the one beside the model. It
+// is nil where there is none or none is wanted.
+func calibrationBeside(path, codecs string) (*calibrate.File, error) {
+	switch codecs {
+	case noCodecs:
+		return nil, nil
+	case "":
+		codecs = path + calibrate.Suffix
+		if _, err := os.Stat(codecs); errors.Is(err, os.ErrNotExist) {
+			return nil, nil
+		}
+	}
+	f, err := calibrate.Load(codecs)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", codecs, err)
+	}
+	return f, nil
+}
+
+// noCodecs is what --codecs takes instead of a file.
+const noCodecs = "none"
+
+// prepareModel reads a model for planning, at the shapes of its calibration, which may be nil, or at the smallest ones.
+func prepareModel(path string, file *calibrate.File) (*split.Graph, error) {
 	g, err := onnx.Load(path)
 	if err != nil {
 		return nil, err
 	}
-	if g, err = suite.Prepare(g, smallestShapes(g)); err != nil {
+	shapes := smallestShapes(g)
+	if file != nil {
+		for name := range shapes {
+			if s, ok := file.Shapes[name]; ok {
+				shapes[name] = s
+			}
+		}
+	}
+	if g, err = suite.Prepare(g, shapes); err != nil || file == nil {
+		return g, err
+	}
+	d := g.Digest()
+	if err := file.Fits(hex.EncodeToString(d[:])); err != nil {
+		return nil, fmt.Errorf("%s: %w, or do without it with --codecs none", path, err)
+	}
+	return g, nil
+}
+
+// measureModel profiles a model on this machine: seconds of each group, and what each codec makes of each value.
+func measureModel(ctx context.Context, progress io.Writer, path string, f planFlags, budget placement.Accuracy) (*measured, error) {
+	file, err := calibrationBeside(path, f.codecs)
+	if err != nil {
 		return nil, err
+	}
+	g, err := prepareModel(path, file)
+	if err != nil {
+		return nil, err
+	}
+	if f.agreement > 0 && file == nil {
+		return nil, fmt.Errorf("--agreement needs a calibration: run cleave calibrate %s --inputs DIR first", path)
 	}
 	backend, err := backends.Lookup("auto")
 	if err != nil {
@@ -142,22 +224,24 @@ func measureModel(ctx context.Context, progress io.Writer, path, image string) (
 	if err != nil {
 		return nil, err
 	}
-	m, err := measureOn(ctx, progress, h, g, path, image)
+	m, err := measureOn(ctx, progress, h, g, file, path, f, budget)
 	if err != nil {
 		h.Close()
 	}
 	return m, err
 }
 
-// measureOn measures a canonical graph on a host, which the result keeps.
-func measureOn(ctx context.Context, progress io.Writer, h *host.Host, g *split.Graph, path, image string) (*measured, error) {
+// measureOn measures a canonical graph on a host, which the result keeps. file may be nil.
+func measureOn(
+	ctx context.Context, progress io.Writer, h *host.Host, g *split.Graph, file *calibrate.File, path string, f planFlags, budget placement.Accuracy,
+) (*measured, error) {
 	fmt.Fprintf(progress, "measuring %s: %d groups under %s\n", path, len(g.Groups), strings.Join(h.Backends(), ", "))
 	timings, err := h.Measure(ctx, g)
 	if err != nil {
 		return nil, err
 	}
 	fmt.Fprintln(progress, "measuring codecs on every value")
-	found, err := h.Survey(ctx, g, planCodecs(g, image))
+	found, err := h.Survey(ctx, g, planCodecs(g, f.image))
 	if err != nil {
 		return nil, err
 	}
@@ -169,14 +253,16 @@ func measureOn(ctx context.Context, progress io.Writer, h *host.Host, g *split.G
 			for _, c := range found[v] {
 				out = append(out, planner.Coding{Codec: c.Codec, Bytes: c.Bytes, Encode: c.Encode, Decode: c.Decode, Loss: c.Error})
 			}
-			return out
+			allowed := budget
+			allowed.Lossless = budget.Lossless || slices.Contains(g.Outputs, v) // as in the mesh: the answer itself is never approximated
+			return allowed.Codings(file, &g.Values[v], out)
 		},
 	}
 	if base := filepath.Base(filepath.Dir(path)); q.Model == "model" && base != "." {
 		q.Model = base
 	}
 	q.Machines[0].Profiles = profilesOf(timings)
-	return &measured{q: q, host: h}, nil
+	return &measured{q: q, host: h, file: file}, nil
 }
 
 // smallestShapes binds every size that the model leaves open to 1.
@@ -264,6 +350,8 @@ type planTransfer struct {
 	Bytes   int64   `json:"bytes"`
 	StartMS float64 `json:"start_ms"`
 	EndMS   float64 `json:"end_ms"`
+	// Effect is what calibration knows of the codec on this value: bits per element and what becomes of the answer.
+	Effect string `json:"effect,omitempty"`
 }
 
 type planAlternative struct {
@@ -272,7 +360,7 @@ type planAlternative struct {
 	Reason  string   `json:"reason"`
 }
 
-func reportPlan(p *planner.Problem, plan *planner.Plan, others []planner.Alternative) planReport {
+func reportPlan(p *planner.Problem, plan *planner.Plan, others []planner.Alternative, effects effectOf) planReport {
 	q := plan.Proof
 	r := planReport{
 		Model: p.Model, Objective: p.Objective, Value: plan.Objective, Bound: q.Bound, Gap: q.Gap, Optimal: q.Optimal, Solver: q.Solver,
@@ -290,7 +378,7 @@ func reportPlan(p *planner.Problem, plan *planner.Plan, others []planner.Alterna
 		c := p.Values[t.Value].Codings[t.Coding]
 		r.Transfers = append(r.Transfers, planTransfer{
 			Value: p.Values[t.Value].Name, From: p.Nodes[t.From].Name, To: p.Nodes[t.To].Name, Codec: c.Codec, Bytes: c.Bytes,
-			StartMS: milliseconds(t.Start), EndMS: milliseconds(t.End),
+			StartMS: milliseconds(t.Start), EndMS: milliseconds(t.End), Effect: effects(p.Values[t.Value].Name, c.Codec),
 		})
 	}
 	for _, a := range others {

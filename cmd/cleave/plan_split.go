@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/cleave-mesh/cleave/codec/calibrate"
 	"github.com/cleave-mesh/cleave/internal/topology"
 	"github.com/cleave-mesh/cleave/node/host"
 	"github.com/cleave-mesh/cleave/node/placement"
@@ -23,6 +24,17 @@ const (
 type measured struct {
 	q    placement.Question
 	host *host.Host
+	file *calibrate.File // nil where there is no calibration
+}
+
+// effect is what calibration knows of a codec on a value of the undivided graph.
+func (m *measured) effect(value, spec string) string {
+	for i := range m.q.Graph.Values {
+		if v := &m.q.Graph.Values[i]; v.Name == value {
+			return placement.Effect(m.file, v, spec)
+		}
+	}
+	return ""
 }
 
 // profile is the measurements as a profile, of the graph with the given blocks divided where there are any. groups, when not nil, are
@@ -55,9 +67,12 @@ func profilesOf(timings []host.Timing) []placement.Profile {
 type planned struct {
 	profile *sim.Profile
 	problem *planner.Problem
-	plan    *planner.Plan
-	note    string // about operator splits; "" when none were looked for
-	parts   []planDivision
+	// undivided is the problem of the graph as it is, which the other planners get.
+	undivided *planner.Problem
+	plan      *planner.Plan
+	note      string // about operator splits; "" when none were looked for
+	parts     []planDivision
+	effects   effectOf
 }
 
 // planDivision is an operator split as cleave plan --json prints it.
@@ -104,7 +119,14 @@ func planSplits(ctx context.Context, progress io.Writer, m *measured, t *topolog
 	if err != nil {
 		return nil, err
 	}
-	out := &planned{profile: profiles[found.Frame], problem: found.Problem, plan: found.Plan, note: found.Describe(m.q.Graph)}
+	whole, err := state(nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	out := &planned{
+		profile: profiles[found.Frame], problem: found.Problem, undivided: whole.Problem, plan: found.Plan, note: found.Describe(m.q.Graph),
+		effects: m.effect,
+	}
 	if len(found.Divisions) == 0 {
 		return out, nil
 	}
@@ -132,10 +154,7 @@ func planSplits(ctx context.Context, progress io.Writer, m *measured, t *topolog
 	if plan.Objective < found.Undivided.Objective {
 		return out, nil
 	}
-	if st, err = state(nil, nil); err != nil {
-		return nil, err
-	}
-	out.profile, out.problem, out.plan, out.parts = profiles[st.Frame], st.Problem, found.Undivided, nil
+	out.profile, out.problem, out.plan, out.parts = profiles[whole.Frame], whole.Problem, found.Undivided, nil
 	out.note += "That is not less than undivided, so nothing is divided.\n"
 	return out, nil
 }
