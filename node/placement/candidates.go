@@ -89,13 +89,14 @@ func (s *Search) candidates(ctx context.Context, now *Outcome) []candidate {
 			}
 			shape := s.Graph.Values[v].Shape
 			for _, axis := range axes(shape) {
-				step := stepOf(axis, shape)
+				d := split.Division{First: a, Last: b, Axis: axis}
+				step := stepOf(s.Graph, d)
 				half := shape[axis] / step / 2 * step
 				if half == 0 {
 					continue
 				}
 				looked++
-				d := split.Division{First: a, Last: b, Axis: axis, Parts: []int{half, shape[axis] - half}}
+				d.Parts = []int{half, shape[axis] - half}
 				needs, err := s.Graph.Needs(d)
 				if err != nil {
 					continue
@@ -148,10 +149,9 @@ func axes(shape []int) []int {
 	return nil
 }
 
-// stepOf is what the sizes of parts are multiples of: of axes that may be channels, channelStep where there are enough of them. Heads are
-// few, and each counts.
-func stepOf(axis int, shape []int) int {
-	if spatial := len(shape) == 4 && axis >= 2; !spatial && shape[axis] >= 4*channelStep {
+// stepOf is what the sizes of a division's parts are multiples of.
+func stepOf(g *split.Graph, d split.Division) int {
+	if g.AxisName(d) == "channels" {
 		return channelStep
 	}
 	return 1

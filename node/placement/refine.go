@@ -30,10 +30,9 @@ func (s *Search) refine(ctx context.Context, now *Outcome, c candidate) (*trial,
 	if err != nil {
 		return nil, err
 	}
-	shape := s.Graph.Values[v].Shape
-	step := stepOf(c.d.Axis, shape)
+	size, step := s.Graph.Values[v].Shape[c.d.Axis], stepOf(s.Graph, c.d)
 	parts, evaluated := c.d.Parts, 0
-	for shift := max(1, shape[c.d.Axis]/step/16) * step; shift >= step; {
+	for shift := max(1, size/step/16) * step; shift >= step; {
 		improved := false
 		for from := range parts {
 			for to := range parts {
