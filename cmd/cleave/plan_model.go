@@ -15,6 +15,7 @@ import (
 	"github.com/cleave-mesh/cleave/codec/calibrate"
 	"github.com/cleave-mesh/cleave/internal/tensor"
 	"github.com/cleave-mesh/cleave/internal/topology"
+	"github.com/cleave-mesh/cleave/node/client"
 	"github.com/cleave-mesh/cleave/node/host"
 	"github.com/cleave-mesh/cleave/node/placement"
 	"github.com/cleave-mesh/cleave/planner"
@@ -88,7 +89,7 @@ func planFound(ctx context.Context, progress io.Writer, arg string, t *topology.
 			return nil, err
 		}
 		defer m.host.Close()
-		if f.splits == splitsAuto && f.planner == "" {
+		if f.splits != client.SplitsOff && f.planner == "" {
 			return planSplits(ctx, progress, m, t, policy, solver)
 		}
 		if prof, _, err = m.profile(nil, nil); err != nil {

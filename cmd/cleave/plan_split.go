@@ -14,12 +14,6 @@ import (
 	"github.com/cleave-mesh/cleave/split"
 )
 
-// Values of --splits.
-const (
-	splitsAuto = "auto"
-	splitsOff  = "off"
-)
-
 // measured is a model that was measured on this machine.
 type measured struct {
 	q    placement.Question
