@@ -46,10 +46,9 @@ func (f *foldState) place(w *work) int {
 	f.fold(f.symbols[:len(src)], src)
 	clear(f.symbols[len(src):])
 	f.takeEscapes(&allKnown)
-	f.ctx = sized(f.ctx, len(f.symbols))
 	least := math.MaxInt
 	for _, d := range neighbours(w.shape) {
-		rans.Classify(f.ctx, f.symbols, d, &f.counts)
+		rans.Count(f.symbols, d, &f.counts)
 		rans.NormalizeContexts(&f.freq, &f.counts, nil)
 		if size := f.freq.Size(&f.counts) + len(f.escapes); size < least {
 			least, f.near, f.far = size, d.Near, d.Far

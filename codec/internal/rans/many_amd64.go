@@ -12,8 +12,51 @@ var (
 // roundBytes is the most bytes of words that a round of all lanes reads, and so what the assembly wants to see left.
 const roundBytes = 2 * manyLanes
 
+// encodeMany writes words down from buf's end and returns where they begin.
 func (t *Table) encodeMany(states *[manyLanes]uint32, src, buf []byte) int {
-	return t.encodeScalar(states, manyLanes, src, buf, len(buf))
+	rounds := len(src) / manyLanes
+	if !hasAVX512 || rounds == 0 {
+		return t.encodeScalar(states, manyLanes, src, buf, len(buf))
+	}
+	whole := rounds * manyLanes
+	at := t.encodeScalar(states, manyLanes, src[whole:], buf, len(buf))
+	return encodeManyAVX512(&t.enc[0], &states[0], &src[whole-manyLanes], &buf[0], at, rounds)
+}
+
+// encodeContextMany writes words down from buf's end and returns where they begin, and whether it has.
+func (t *ContextTable) encodeContextMany(states *[manyLanes]uint32, src []byte, length int, buf []byte, d Neighbours, scratch *Scratch) (at int, done bool) {
+	if !hasAVX512 {
+		return len(buf), false
+	}
+	r := room(&scratch.rows, len(src))
+	blocks := length / 8
+	if blocks > 0 {
+		rowsAVX2(&r[0], &src[0], length, blocks)
+	}
+	for i := blocks * 8; i < length; i++ {
+		for lane := range manyLanes {
+			r[i*manyLanes+lane] = src[lane*length+i]
+		}
+	}
+	near, far := min(d.Near, length), min(d.Far, length)
+	at = len(buf)
+	for _, part := range [3][2]int{{max(near, far), length}, {min(near, far), max(near, far)}, {0, min(near, far)}} {
+		begin, end := part[0], part[1]
+		if begin == end {
+			continue
+		}
+		last := end - 1
+		n, f, nStep, fStep := &noSymbols[0], &noSymbols[0], 0, 0
+		if begin >= near {
+			n, nStep = &r[(last-near)*manyLanes], -manyLanes
+			f, fStep = n, nStep
+		}
+		if begin >= far {
+			f, fStep = &r[(last-far)*manyLanes], -manyLanes
+		}
+		at = encodeContextAVX512(&t.enc[0], &states[0], &r[last*manyLanes], &buf[0], at, end-begin, n, f, nStep, fStep)
+	}
+	return at, true
 }
 
 // decodeMany decodes whole rounds and returns the symbols written and the bytes used; the caller decodes the rest.
@@ -35,14 +78,11 @@ var noSymbols [manyLanes]byte
 
 // decodeContextMany decodes rounds of all lanes and returns how many, and the bytes of words used; the caller decodes the
 // rest. rows holds the symbols round by round meanwhile.
-func (t *ContextTable) decodeContextMany(states *[manyLanes]uint32, dst []byte, length int, words []byte, d Neighbours, rows *[]byte) (rounds, used int) {
+func (t *ContextTable) decodeContextMany(states *[manyLanes]uint32, dst []byte, length int, words []byte, d Neighbours, scratch *Scratch) (rounds, used int) {
 	if !hasAVX2 || len(words) < roundBytes {
 		return 0, 0
 	}
-	if cap(*rows) < len(dst) {
-		*rows = make([]byte, len(dst))
-	}
-	r := (*rows)[:len(dst)]
+	r := room(&scratch.rows, len(dst))
 	near, far := min(d.Near, length), min(d.Far, length)
 	// Up to the nearer neighbour's distance there is no context, then one neighbour, then both.
 	for _, end := range [3]int{min(near, far), max(near, far), length} {
