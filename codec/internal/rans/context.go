@@ -311,6 +311,9 @@ func (t *ContextTable) DecodeContext(dst, src []byte, d Neighbours, scratch *Scr
 	if lanes == manyLanes {
 		var used int
 		round, used = t.decodeContextMany(&states, dst, length, words, d, scratch)
+		if used > len(words) {
+			return ErrCorrupt
+		}
 		words = words[used:]
 	}
 	at := 0

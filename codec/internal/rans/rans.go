@@ -197,6 +197,9 @@ func (t *Table) Decode(dst, src []byte) error {
 	if lanes == manyLanes {
 		var used int
 		done, used = t.decodeMany(&states, dst, src)
+		if used > len(src) {
+			return ErrCorrupt
+		}
 		src = src[used:]
 	}
 	if !t.decodeScalar(&states, lanes, dst[done:], &src) || len(src) != 0 {
