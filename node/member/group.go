@@ -19,7 +19,6 @@ import (
 
 	"github.com/cleave-mesh/cleave/transport"
 	"github.com/cleave-mesh/cleave/transport/admit"
-	"github.com/cleave-mesh/cleave/transport/lan"
 )
 
 // Config describes a Group.
@@ -64,7 +63,7 @@ type Node struct {
 	ID    transport.PeerID
 	Name  string
 	Role  admit.Role
-	Relay bool // introduces and relays for nodes behind NATs
+	Relay bool // relays for nodes behind NATs
 	Addrs []string
 	State State
 	Since time.Time // of the state
@@ -102,7 +101,6 @@ type Group struct {
 	wg     sync.WaitGroup
 	fetch  chan rumour
 	hurry  chan struct{} // asks for an exchange soon
-	lan    *lan.Service  // nil unless Config.LAN
 
 	joining atomic.Bool // a join at a node found on the LAN is under way
 
@@ -353,11 +351,6 @@ func (g *Group) Close() error {
 	g.host.Handle(transport.KindRecords, nil)
 	g.cancel()
 	err := g.list.Shutdown()
-	if g.lan != nil {
-		if lerr := g.lan.Close(); err == nil {
-			err = lerr
-		}
-	}
 	g.wg.Wait()
 	return err
 }
