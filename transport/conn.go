@@ -116,7 +116,7 @@ func (h *Host) adopt(r *remote, l *link) (*link, error) {
 	}
 	r.mu.Lock()
 	first := len(r.links) == 0
-	keep := l
+	keep, better := l, false
 	if !first {
 		old := r.links[len(r.links)-1]
 		smaller := h.ID() < r.id
@@ -125,6 +125,7 @@ func (h *Host) adopt(r *remote, l *link) (*link, error) {
 			if l.relayed {
 				keep = old
 			}
+			better = old.relayed
 		case old.dialed != l.dialed && old.dialed == smaller:
 			keep = old
 		}
@@ -153,6 +154,11 @@ func (h *Host) adopt(r *remote, l *link) (*link, error) {
 	if first {
 		h.log.Info("peer connected", "peer", r.id.Short(), "addr", l.conn.RemoteAddr().String(), "dialed", l.dialed)
 		h.events.put(PeerEvent{Kind: PeerConnected, Peer: r.id})
+	}
+	if better { // what was measured of the way through the relay is no longer true
+		h.log.Info("peer reached directly", "peer", r.id.Short(), "addr", l.conn.RemoteAddr().String())
+		h.Remeasure(r.id)
+		h.events.put(PeerEvent{Kind: PeerChanged, Peer: r.id})
 	}
 	for _, o := range retire {
 		h.retire(o)

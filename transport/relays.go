@@ -22,7 +22,7 @@ import (
 
 const (
 	// directTimeout is how long known addresses are tried while other ways remain, punchTimeout how long one attempt at a hole.
-	directTimeout = 2 * time.Second
+	directTimeout = time.Second
 	punchTimeout  = 3 * time.Second
 	// maxRelays is how many relays a host keeps a connection to.
 	maxRelays = 3
@@ -180,7 +180,7 @@ func (h *Host) improve(r *remote, now time.Time) {
 	r.tried = now
 	go func() {
 		defer h.wg.Done()
-		if _, err := h.dialDirect(h.ctx, r, directTimeout); err == nil {
+		if _, err := h.dialDirect(h.ctx, r, handshakeTimeout); err == nil {
 			return
 		}
 		p, pid := h.libp2p.Load(), peer.ID("")
