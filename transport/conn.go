@@ -36,7 +36,9 @@ type remote struct {
 	id   PeerID
 	path *estimator
 
-	tried time.Time // when a direct way beside a relayed one was last looked for; only keepPaths uses it
+	// Only keepPaths uses these: when a direct way beside a relayed one was last looked for, and when this peer was last asked how
+	// it sees this host.
+	tried, observed time.Time
 
 	mu    sync.Mutex
 	links []*link // live; the last is preferred
