@@ -46,6 +46,7 @@ type remote struct {
 	path *estimator
 
 	punching atomic.Bool // an introduction is under way on this side
+	pacing   pacing
 
 	mu    sync.Mutex
 	links []*link // live; the last is preferred

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/cleave-mesh/cleave/transport/admit"
+	"github.com/cleave-mesh/cleave/transport/pace"
 )
 
 // Defaults of Config, and sizes that are not settings.
@@ -37,6 +38,7 @@ type Host struct {
 	cfg      Config
 	log      *slog.Logger
 	socket   net.PacketConn
+	pace     *pace.Conn
 	tr       *quic.Transport
 	ln       *quic.Listener
 	quicConf *quic.Config
@@ -108,8 +110,9 @@ func listen(ctx context.Context, cfg Config) (*Host, error) {
 	if cfg.Shaper != nil {
 		socket = cfg.Shaper.Wrap(socket)
 	}
+	pacer, socket := pace.Wrap(socket)
 	h := &Host{
-		identity: cfg.Identity, cfg: cfg, log: cfg.Logger, socket: socket,
+		identity: cfg.Identity, cfg: cfg, log: cfg.Logger, socket: socket, pace: pacer,
 		events: newEventQueue(), peers: map[PeerID]*remote{},
 		relayLimit: newRelayLimit(cfg.RelayRate), relayWake: make(chan struct{}, 1), watchWake: make(chan struct{}, 1),
 	}
@@ -254,6 +257,7 @@ func (h *Host) close() error {
 	h.closed = true
 	h.mu.Unlock()
 	h.cancel()
+	h.pace.Release()
 	for _, r := range h.remotes() {
 		r.closeAll(CodeClosing, "host is closing")
 	}
