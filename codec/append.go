@@ -59,7 +59,7 @@ func (c *Coder) begin(w *work, t *tensor.Tensor, s Spec) (coder, error) {
 	}
 	w.codec, w.dtype, w.flags, w.params = s.ID, t.DType(), 0, w.params[:0]
 	w.shape = append(w.shape[:0], t.Shape()...)
-	w.chunkElems = (chunk + chunkAlign - 1) / chunkAlign * chunkAlign
+	w.chunkElems = min((chunk+chunkAlign-1)/chunkAlign*chunkAlign, maxChunk(Raw, t.DType()))
 	w.tables = c
 	w.open(t)
 	if err := w.derive(); err != nil {
@@ -140,6 +140,7 @@ func (c *Coder) accept(w *work, t *tensor.Tensor) (coder, *tensor.Tensor, error)
 		return nil, nil, headerError(6, ErrCorrupt, "frame holds %v %v, want %v", w.dtype, w.shape, t)
 	}
 	w.open(t)
+	w.text.left = max(w.limit-w.stringHeaders(), 0)
 	return k, t, nil
 }
 

@@ -16,7 +16,10 @@ type ErrorBound struct{ Absolute, Relative float64 }
 func (b ErrorBound) Of(x float64) float64 { return b.Absolute + b.Relative*math.Abs(x) }
 
 // Bound reads the bound that a frame states, from its header alone.
-func Bound(frame []byte) (ErrorBound, error) {
+func Bound(frame []byte) (ErrorBound, error) { return (*Coder)(nil).Bound(frame) }
+
+// Bound is the package's Bound with the Coder's tables.
+func (c *Coder) Bound(frame []byte) (ErrorBound, error) {
 	w := works.Get().(*work)
 	defer w.release()
 	if _, err := w.parse(frame, Limits{MaxBytes: math.MaxInt64}); err != nil {
@@ -26,10 +29,14 @@ func Bound(frame []byte) (ErrorBound, error) {
 	if err := k.Accepts(w.dtype, w.shape, nil); err != nil {
 		return ErrorBound{}, headerError(5, ErrCorrupt, "%v", err)
 	}
+	w.tables = c
 	if err := k.parse(w); err != nil {
 		return ErrorBound{}, headerError(prefixBytes, cause(err), "parameters of %s: %v", k.Name(), err)
 	}
 	b := k.bound(w)
+	if !(b.Absolute >= 0) {
+		return ErrorBound{}, headerError(prefixBytes, ErrCorrupt, "error bound %g", b.Absolute)
+	}
 	// What is decoded to a 16-bit type is rounded once more; elements of a normal size by at most half a unit.
 	if !k.Lossless(nil) {
 		switch w.dtype {

@@ -31,8 +31,8 @@ func (c *Coder) NewPartial(header []byte, lim Limits) (*Partial, error) {
 	p.have, p.missed = make([]bool, p.w.chunks), p.w.chunks
 	for rest := header[at:]; len(rest) > chunkPrefix+sumBytes; {
 		n := int(binary.LittleEndian.Uint32(rest[4:]))
-		end := chunkPrefix + n + sumBytes
-		if n > MaxChunkBytes || end > len(rest) {
+		end := chunkPrefix + n + sumBytes // no more than the buffer has, below
+		if n < 0 || n > MaxTextBytes || end > len(rest) {
 			break
 		}
 		if p.Add(rest[:end]) != nil {
@@ -55,7 +55,7 @@ func (p *Partial) Add(chunk []byte) error {
 		return chunkError(0, len(chunk), ErrCorrupt, "chunk of %d bytes", len(chunk))
 	}
 	i := int(binary.LittleEndian.Uint32(chunk))
-	if i >= p.w.chunks {
+	if i < 0 || i >= p.w.chunks {
 		return chunkError(i, 0, ErrCorrupt, "the frame has %d chunks", p.w.chunks)
 	}
 	n, err := p.w.chunkLength(chunk, i, 0)
@@ -91,7 +91,7 @@ func (p *Partial) Tensor(previous *tensor.Tensor) *tensor.Tensor {
 		switch {
 		case p.t.DType() == tensor.String && usable:
 			copy(p.t.Strings()[lo:hi], previous.Strings()[lo:hi])
-		case p.t.DType() == tensor.String:
+		case p.t.DType() == tensor.String: // a bad chunk may have been decoded in part
 			clear(p.t.Strings()[lo:hi])
 		case usable:
 			from := work{header: p.w.header, data: previous.Bytes()}

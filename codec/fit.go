@@ -42,7 +42,11 @@ func Fit(samples []*tensor.Tensor, rel float64) (*Table, error) {
 	}
 	f := &w.fold
 	table := &Table{}
-	f.foldQuant = foldQuant{step: max(float32(rel*math.Sqrt(sum/float64(n))), peak/simd.MaxFold), round: 102}
+	step := max(float32(rel*math.Sqrt(sum/float64(n))), peak/simd.MaxFold)
+	if step < minStep || step > maxStep {
+		return nil, fmt.Errorf("%w: a step of %g is not in [%g, %g]", errFit, step, minStep, maxStep)
+	}
+	f.foldQuant = foldQuant{step: step, round: 102}
 	f.exact = append(f.exact[:0], false)
 	if err := w.sample(samples[len(samples)/2]); err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"math"
 	"slices"
 
 	"github.com/cleave-mesh/cleave/internal/tensor"
@@ -52,6 +53,12 @@ func (h *header) derive() error {
 	return nil
 }
 
+// stringHeaders is the bytes that the elements of a String tensor take besides their text.
+func (h *header) stringHeaders() int64 {
+	const each, most = 16, 1 << 48
+	return min(int64(h.elems), most) * each
+}
+
 // span is the elements [lo, hi) of chunk i.
 func (h *header) span(i int) (lo, hi int) {
 	lo = i * h.chunkElems
@@ -61,11 +68,11 @@ func (h *header) span(i int) (lo, hi int) {
 // payloadLimit is the longest payload that chunk i may declare: its elements as they are, and an eighth more, and 4 KiB.
 func (h *header) payloadLimit(i int) int {
 	if h.dtype == tensor.String {
-		return MaxChunkBytes
+		return MaxTextBytes
 	}
 	lo, hi := h.span(i)
 	raw := ((hi-lo)*h.dtype.Bits() + 7) / 8
-	return min(raw+raw/8+4096, MaxChunkBytes)
+	return raw + raw/8 + 4096
 }
 
 func (h *header) append(dst []byte) []byte {
@@ -134,18 +141,18 @@ func (h *header) parse(b []byte, lim Limits) (int, error) {
 	}
 	h.shape = h.shape[:0]
 	for range rank {
-		h.shape = append(h.shape, r.length(1<<62))
+		h.shape = append(h.shape, r.length(math.MaxInt))
 	}
 	at := r.at
-	h.chunkElems = r.length(1 << 62)
+	h.chunkElems = r.length(math.MaxInt)
 	n := r.length(body)
 	params := r.take(n)
 	if r.bad || r.at != end {
 		return 0, headerError(min(r.at, end), ErrCorrupt, "fields do not fill the body of %d bytes", body)
 	}
 	h.params = append(h.params[:0], params...)
-	if h.chunkElems < 1 || h.chunkElems > MaxChunk {
-		return 0, headerError(at, ErrLimit, "chunks of %d elements, limit %d", h.chunkElems, MaxChunk)
+	if limit := maxChunk(h.codec, h.dtype); h.chunkElems < 1 || h.chunkElems > limit {
+		return 0, headerError(at, ErrLimit, "chunks of %d elements, limit %d", h.chunkElems, limit)
 	}
 	if err := h.derive(); err != nil {
 		return 0, headerError(prefixBytes, ErrCorrupt, "%v", err)
@@ -155,8 +162,7 @@ func (h *header) parse(b []byte, lim Limits) (int, error) {
 	}
 	declared := int64(h.bytes)
 	if h.dtype == tensor.String {
-		const stringHeader = 16
-		declared = int64(min(h.elems, 1<<48)) * stringHeader
+		declared = h.stringHeaders()
 	}
 	if declared > lim.maxBytes() {
 		return 0, headerError(prefixBytes, ErrLimit, "%v tensor %v of %d bytes, limit %d", h.dtype, h.shape, declared, lim.maxBytes())

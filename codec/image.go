@@ -3,6 +3,7 @@ package codec
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -158,8 +159,8 @@ func (c imageCodec) prepare(w *work, p params) error {
 		return err
 	}
 	s.planar = planar
-	if w.elems > MaxChunk {
-		return fmt.Errorf("%w: picture of %d elements, limit %d", ErrUnsuitable, w.elems, MaxChunk)
+	if w.elems > MaxPicture {
+		return fmt.Errorf("%w: picture of %d elements, limit %d", ErrUnsuitable, w.elems, MaxPicture)
 	}
 	w.chunkElems = w.elems
 	w.params = append(w.params, flag(s.planar), flag(s.bgr))
@@ -171,6 +172,8 @@ func (c imageCodec) prepare(w *work, p params) error {
 	}
 	return nil
 }
+
+func finite(x float32) bool { return !math.IsNaN(float64(x)) && !math.IsInf(float64(x), 0) }
 
 func flag(b bool) byte {
 	if b {
@@ -188,7 +191,7 @@ func (c imageCodec) parse(w *work) error {
 	for i := range 3 {
 		s.scale[i] = math.Float32frombits(binary.LittleEndian.Uint32(w.params[2+4*i:]))
 		s.offset[i] = math.Float32frombits(binary.LittleEndian.Uint32(w.params[14+4*i:]))
-		if s.scale[i] == 0 || s.scale[i] != s.scale[i] || s.offset[i] != s.offset[i] {
+		if s.scale[i] == 0 || !finite(s.scale[i]) || !finite(s.offset[i]) {
 			return fmt.Errorf("scale %g, offset %g of channel %d", s.scale[i], s.offset[i], i)
 		}
 	}
@@ -283,6 +286,9 @@ func (c imageCodec) decodeChunk(w *work, payload []byte, _, _ int) error {
 	if err != nil {
 		return fmt.Errorf("read %s: %w", c.name, err)
 	}
+	if !c.colours(size.ColorModel) || c.id == JPEG && progressive(payload) {
+		return errColours
+	}
 	if size.Width != width || size.Height != height {
 		return fmt.Errorf("%s of %d x %d pixels, want %d x %d", c.name, size.Width, size.Height, width, height)
 	}
@@ -293,19 +299,21 @@ func (c imageCodec) decodeChunk(w *work, payload []byte, _, _ int) error {
 	if b := img.Bounds(); b.Dx() != width || b.Dy() != height {
 		return fmt.Errorf("%s of %d x %d pixels, want %d x %d", c.name, b.Dx(), b.Dy(), width, height)
 	}
-	s.unpack(w, img, height*width, width)
-	return nil
+	return s.unpack(w, img, height*width, width)
 }
 
 // unpack writes img's n pixels to the tensor.
-func (s *imageState) unpack(w *work, img image.Image, n, width int) {
+func (s *imageState) unpack(w *work, img image.Image, n, width int) error {
+	read, err := pixelReader(img)
+	if err != nil {
+		return err
+	}
 	var values [3][256]float32
 	for ch := range 3 {
 		for p := range 256 {
 			values[ch][p] = float32(float32(p)/s.scale[ch]) + s.offset[ch]
 		}
 	}
-	read := pixelReader(img)
 	origin := img.Bounds().Min
 	for i := range n {
 		rgb := read(origin.X+i%width, origin.Y+i/width)
@@ -318,24 +326,53 @@ func (s *imageState) unpack(w *work, img image.Image, n, width int) {
 			}
 		}
 	}
+	return nil
 }
 
-// pixelReader returns the quickest way to read red, green and blue of a pixel of img.
-func pixelReader(img image.Image) func(x, y int) [3]byte {
+// pixelReader returns how red, green and blue of a pixel of img are read.
+func pixelReader(img image.Image) (func(x, y int) [3]byte, error) {
 	switch img := img.(type) {
 	case *image.YCbCr:
 		return func(x, y int) [3]byte {
 			yi, ci := img.YOffset(x, y), img.COffset(x, y)
 			r, g, b := color.YCbCrToRGB(img.Y[yi], img.Cb[ci], img.Cr[ci])
 			return [3]byte{r, g, b}
-		}
+		}, nil
 	case *image.NRGBA:
-		return func(x, y int) [3]byte { return [3]byte(img.Pix[img.PixOffset(x, y):]) }
+		return func(x, y int) [3]byte { return [3]byte(img.Pix[img.PixOffset(x, y):]) }, nil
 	case *image.RGBA:
-		return func(x, y int) [3]byte { return [3]byte(img.Pix[img.PixOffset(x, y):]) }
+		return func(x, y int) [3]byte { return [3]byte(img.Pix[img.PixOffset(x, y):]) }, nil
 	}
-	return func(x, y int) [3]byte {
-		c := color.NRGBAModel.Convert(img.At(x, y)).(color.NRGBA)
-		return [3]byte{c.R, c.G, c.B}
+	return nil, fmt.Errorf("%w: %T", errColours, img)
+}
+
+// errColours is returned for a picture of another kind than the encoder writes: wider samples, palettes and inks take more
+// memory than the tensor declares.
+var errColours = errors.New("picture is not of 8-bit red, green and blue")
+
+// colours reports whether the encoder writes pictures of this colour model.
+func (c imageCodec) colours(m color.Model) bool {
+	if c.id == JPEG {
+		return m == color.YCbCrModel
 	}
+	return m == color.RGBAModel || m == color.NRGBAModel
+}
+
+// progressive reports whether a JPEG file's frame is not a baseline one: decoding such takes four bytes per coefficient.
+func progressive(file []byte) bool {
+	const startOfImage, frame0, frame15, huffman, arithmetic, extension = 0xd8, 0xc0, 0xcf, 0xc4, 0xcc, 0xc8
+	for at := 0; at+4 <= len(file); {
+		switch m := file[at+1]; {
+		case file[at] != 0xff || m == 0xff: // not a marker, or a fill byte before one
+			at++
+			continue
+		case m == startOfImage || m == 0:
+			at += 2
+			continue
+		case m >= frame0 && m <= frame15 && m != huffman && m != arithmetic && m != extension:
+			return m != frame0
+		}
+		at += 2 + int(binary.BigEndian.Uint16(file[at+2:]))
+	}
+	return false
 }

@@ -1,5 +1,7 @@
 package codec
 
+import "github.com/cleave-mesh/cleave/internal/tensor"
+
 // The fixed limits of every frame. A frame beyond one of them is refused before anything is allocated for it.
 const (
 	// Version is the version of the frame that this package writes and the only one that it reads.
@@ -12,18 +14,34 @@ const (
 	// packed types begin on whole bytes.
 	DefaultChunk = 1 << 16
 	MinChunk     = chunkAlign
-	MaxChunk     = 1 << 26
+	MaxChunk     = 1 << 22
 	chunkAlign   = 64
-	// MaxChunkBytes is the longest payload of one chunk, whatever the codec.
-	MaxChunkBytes = 1 << 30
+	// MaxChunkBytes is the most bytes that the elements of a chunk may have, but for pictures and text: a decoder's scratch
+	// memory is a small multiple of it.
+	MaxChunkBytes = 16 << 20
+	// MaxPicture is the most elements of a picture, which is one chunk.
+	MaxPicture = 1 << 26
+	// MaxTextBytes is the longest payload of a chunk of strings.
+	MaxTextBytes = 1 << 30
 	// DefaultMaxBytes is the largest decoded tensor when Limits does not say.
 	DefaultMaxBytes = 1 << 30
 )
 
 // Limits bound what a decoder accepts from a peer.
 type Limits struct {
-	// MaxBytes is the largest decoded tensor in bytes; 0 means DefaultMaxBytes.
+	// MaxBytes is the largest decoded tensor in bytes, strings and their headers together; 0 means DefaultMaxBytes.
 	MaxBytes int64
+}
+
+// maxChunk is the most elements of a chunk of a codec and type.
+func maxChunk(c ID, d tensor.DType) int {
+	switch {
+	case c == JPEG || c == PNG:
+		return MaxPicture
+	case d == tensor.String:
+		return MaxChunk
+	}
+	return min(MaxChunk, MaxChunkBytes*8/d.Bits())
 }
 
 func (l Limits) maxBytes() int64 {

@@ -49,7 +49,7 @@ func (losslessCodec) parse(w *work) error { return noParams(w) }
 func (losslessCodec) prepare(w *work, p params) error {
 	w.planes.repeats = planeWidth(w.dtype) >= 2 && repeats(w.data)
 	if w.planes.repeats && p["chunk"] == "" {
-		w.chunkElems = repeatChunk
+		w.chunkElems = min(repeatChunk, maxChunk(Lossless, w.dtype))
 	}
 	return nil
 }
@@ -81,7 +81,7 @@ func (losslessCodec) appendChunk(dst []byte, w *work, lo, hi int) ([]byte, error
 	s := &w.planes
 	if w.dtype == tensor.String {
 		var err error
-		if s.text, err = appendStrings(s.text[:0], w.text[lo:hi]); err != nil {
+		if s.text, err = appendStrings(s.text[:0], w.text.elems[lo:hi]); err != nil {
 			return dst, err
 		}
 		dst = binary.AppendUvarint(append(dst, planesBytes), uint64(len(s.text)))
@@ -131,15 +131,16 @@ func (losslessCodec) decodeChunk(w *work, payload []byte, lo, hi int) error {
 	mode := r.byte()
 	switch {
 	case w.dtype == tensor.String:
-		n := r.length(MaxChunkBytes)
-		if r.bad || mode != planesBytes || int64(n) > w.limit {
-			return fmt.Errorf("mode %d with %d bytes of text, limit %d", mode, n, w.limit)
+		n := r.length(MaxTextBytes)
+		lengths := int64(hi-lo) * binary.MaxVarintLen32
+		if r.bad || mode != planesBytes || int64(n) > w.text.left+lengths {
+			return fmt.Errorf("mode %d with %d bytes of text, limit %d", mode, n, w.text.left)
 		}
 		s.text = sized(s.text, n)
 		if err := s.bytes.decode(s.text, &r); err != nil {
 			return err
 		}
-		if err := decodeStrings(w.text[lo:hi], s.text); err != nil {
+		if err := w.text.decode(lo, hi, s.text); err != nil {
 			return err
 		}
 	case planeWidth(w.dtype) == 1:

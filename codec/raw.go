@@ -28,14 +28,14 @@ func (rawCodec) parse(w *work) error { return noParams(w) }
 
 func (rawCodec) appendChunk(dst []byte, w *work, lo, hi int) ([]byte, error) {
 	if w.dtype == tensor.String {
-		return appendStrings(dst, w.text[lo:hi])
+		return appendStrings(dst, w.text.elems[lo:hi])
 	}
 	return append(dst, w.bytesOf(lo, hi)...), nil
 }
 
 func (rawCodec) decodeChunk(w *work, payload []byte, lo, hi int) error {
 	if w.dtype == tensor.String {
-		return decodeStrings(w.text[lo:hi], payload)
+		return w.text.decode(lo, hi, payload)
 	}
 	return copyExactly(w.bytesOf(lo, hi), payload)
 }
@@ -64,11 +64,14 @@ func copyExactly(dst, payload []byte) error {
 	return nil
 }
 
+// textSlack is room for what codecs write beside text: a length and a mode.
+const textSlack = 64
+
 func appendStrings(dst []byte, text []string) ([]byte, error) {
 	start := len(dst)
 	for _, s := range text {
-		if len(dst)-start+len(s) > MaxChunkBytes-binary.MaxVarintLen64 {
-			return dst, fmt.Errorf("%w: strings of more than %d bytes", ErrUnsuitable, MaxChunkBytes)
+		if len(dst)-start+len(s) > MaxTextBytes-textSlack {
+			return dst, fmt.Errorf("%w: strings of more than %d bytes", ErrUnsuitable, MaxTextBytes)
 		}
 		dst = binary.AppendUvarint(dst, uint64(len(s)))
 		dst = append(dst, s...)
@@ -76,10 +79,22 @@ func appendStrings(dst []byte, text []string) ([]byte, error) {
 	return dst, nil
 }
 
-func decodeStrings(text []string, payload []byte) error {
+// text is the elements of a String tensor and, while decoding, how many bytes they may still have together: a frame
+// declares no more than their number.
+type text struct {
+	elems []string
+	left  int64
+}
+
+// decode fills elements [lo, hi) from what appendStrings wrote.
+func (t *text) decode(lo, hi int, payload []byte) error {
 	r := reader{b: payload}
-	for i := range text {
-		text[i] = string(r.take(r.length(len(payload))))
+	for i := range t.elems[lo:hi] {
+		s := r.take(r.length(len(payload)))
+		if t.left -= int64(len(s)); t.left < 0 {
+			return errors.New("strings are longer than the limit")
+		}
+		t.elems[lo+i] = string(s)
 	}
 	if r.bad || r.at != len(payload) {
 		return errors.New("string lengths do not fill the payload")

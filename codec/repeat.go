@@ -72,7 +72,8 @@ func (z *zstdCoder) decode(dst, frame []byte) error {
 		return fmt.Errorf("zstd frame declares %d bytes, want %d", h.FrameContentSize, len(dst))
 	}
 	if z.dec == nil {
-		dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(MaxChunkBytes), zstd.WithDecoderMaxWindow(8<<20))
+		dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(8<<20),
+			zstd.WithDecodeAllCapLimit(true))
 		if err != nil {
 			return err
 		}

@@ -65,8 +65,8 @@ func (q foldQuant) append(dst []byte) []byte {
 	return binary.AppendUvarint(dst, uint64(q.far))
 }
 
-// maxNeighbour is the largest distance of a neighbour in elements.
-const maxNeighbour = 1 << 40
+// maxNeighbour is the largest distance of a neighbour in elements, more than any chunk has.
+const maxNeighbour = 1 << 30
 
 func (q *foldQuant) read(r *reader) error {
 	q.step = math.Float32frombits(r.uint32())

@@ -111,7 +111,9 @@ func (e *DeltaEncoder) difference(t, base *tensor.Tensor) (*tensor.Tensor, error
 	if err != nil {
 		return nil, err
 	}
-	combine(got, base, exact, 1)
+	if !combine(got, base, exact, 1) {
+		return nil, nil // rounded to beyond what the type holds
+	}
 	return got, nil
 }
 

@@ -43,6 +43,9 @@ const modeZero = 2
 // strips of package rans do not all fall on the same sets of a cache.
 const uniformChunk = 1<<18 - 1<<11
 
+// maxStep is the largest step: levels of larger ones are not float32s. It is beyond every value that is quantised.
+const maxStep = 0x1p126
+
 // minStep is the smallest step: the inverse of smaller ones is not a float32. Tensors that would need one become zeros, and
 // the bound says so.
 const minStep = 0x1p-125
@@ -147,9 +150,10 @@ func (c uniformCodec) prepare(w *work, p params) error {
 		}
 		f.step = 0
 	}
+	f.step = min(f.step, maxStep)
 	f.bound = f.foldQuant.bound(peak)
 	if f.table != nil {
-		f.bound *= max(f.table.largest(), 1)
+		f.bound = min(f.bound*max(f.table.largest(), 1), math.MaxFloat32)
 	}
 	w.params = append(w.params, flag(f.table != nil))
 	w.params = f.foldQuant.append(appendFloat(w.params, f.bound))

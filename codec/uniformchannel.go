@@ -51,7 +51,7 @@ func (f *foldState) foldChannels(dst []byte, src []float32, lo int) {
 		f.fold(dst, f.scaledX)
 	default:
 		f.runs(len(src), lo, func(from, to, c int) {
-			simd.Fold(dst[from:to], src[from:to], f.inverse()*f.table.inverse[c], float32(f.round)/256)
+			simd.Fold(dst[from:to], src[from:to], min(f.inverse()*f.table.inverse[c], math.MaxFloat32), float32(f.round)/256)
 		})
 	}
 }
@@ -78,28 +78,39 @@ func (f *foldState) scale(dst []float32, lo int) {
 	}
 }
 
-// reach is the largest magnitude of the finite chunks, each element's divided by its channel's factor.
+// reach is the largest magnitude of the finite chunks, each element's divided by its channel's factor. Chunks in which that is
+// tooLarge are marked as exact and do not count.
 func (f *foldState) reach(w *work) float32 {
 	var most float32
-	inverse := f.table.inverse
 	for i := range w.chunks {
 		if f.exact[i] {
 			continue
 		}
 		lo, hi := w.span(i)
-		src := w.floats(lo, hi)
-		if f.inner > 1 {
-			f.runs(len(src), lo, func(from, to, c int) {
-				most = max(most, math.Float32frombits(simd.MaxAbs(src[from:to]))*inverse[c])
-			})
-			continue
+		m := f.chunkReach(w.floats(lo, hi), lo)
+		f.exact[i] = math.Float32bits(m) >= tooLarge
+		if !f.exact[i] {
+			most = max(most, m)
 		}
-		c := lo % f.channel
-		for _, x := range src {
-			most = max(most, x*inverse[c], -x*inverse[c])
-			if c++; c == f.channel {
-				c = 0
-			}
+	}
+	return most
+}
+
+// chunkReach is reach of src, which begins at element lo.
+func (f *foldState) chunkReach(src []float32, lo int) float32 {
+	var most float32
+	inverse := f.table.inverse
+	if f.inner > 1 {
+		f.runs(len(src), lo, func(from, to, c int) {
+			most = max(most, math.Float32frombits(simd.MaxAbs(src[from:to]))*inverse[c])
+		})
+		return most
+	}
+	c := lo % f.channel
+	for _, x := range src {
+		most = max(most, x*inverse[c], -x*inverse[c])
+		if c++; c == f.channel {
+			c = 0
 		}
 	}
 	return most

@@ -30,10 +30,10 @@ func (f *foldState) window(w *work) []float32 {
 func neighbours(shape []int) []rans.Neighbours {
 	inner, plane := 1, 1
 	if n := len(shape); n > 0 {
-		inner = max(shape[n-1], 1)
+		inner = min(max(shape[n-1], 1), maxNeighbour)
 		plane = inner
 		if n > 1 {
-			plane = min(inner*max(shape[n-2], 1), maxNeighbour)
+			plane = inner * min(max(shape[n-2], 1), maxNeighbour/inner)
 		}
 	}
 	return []rans.Neighbours{{Near: 1, Far: inner}, {Near: inner, Far: plane}, {Near: inner, Far: 1}}

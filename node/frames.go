@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/cleave-mesh/cleave/codec"
 	"github.com/cleave-mesh/cleave/node/placement"
 	"github.com/cleave-mesh/cleave/node/store"
 	"github.com/cleave-mesh/cleave/planner"
@@ -26,6 +27,7 @@ type frameHere struct {
 	frame *placement.Frame
 	self  planner.NodeID
 	c     *canonical
+	coder *codec.Coder // knows the calibrated tables of the frame's codecs; nil when it has none
 	n     *Node
 }
 
@@ -123,7 +125,13 @@ func (n *Node) installFrame(ctx context.Context, b []byte) (*frameHere, error) {
 	if err := fr.Check(c.graph); err != nil {
 		return nil, err
 	}
-	return n.frames.add(&frameHere{id: id, bytes: b, frame: fr, self: self, c: c, n: n}), nil
+	f := &frameHere{id: id, bytes: b, frame: fr, self: self, c: c, n: n}
+	if fr.Calibration != "" {
+		if f.coder, err = n.frameCoder(ctx, d, fr); err != nil {
+			return nil, err
+		}
+	}
+	return n.frames.add(f), nil
 }
 
 // prepare compiles stages of a frame on this node. With rush, their times are taken from the profile instead of measured.

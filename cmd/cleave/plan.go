@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cleave-mesh/cleave/codec/calibrate"
 	"github.com/cleave-mesh/cleave/planner/workload"
 )
 
@@ -20,7 +21,9 @@ type planFlags struct {
 	objective string
 	svg       string
 	image     string
+	codecs    string
 	maxLoss   float64
+	agreement float64
 	lossless  bool
 	free      bool
 	budget    time.Duration
@@ -61,7 +64,9 @@ func newPlanCommand() *cobra.Command {
 	cmd.Flags().StringVar(&f.planner, "planner", "", "planner to use; empty means the best")
 	cmd.Flags().StringVar(&f.svg, "svg", "", "file to draw the timeline into")
 	cmd.Flags().StringVar(&f.image, "image-params", "", "how a picture input maps to pixels, as for the jpeg codec: tries JPEG and PNG on inputs")
-	cmd.Flags().Float64Var(&f.maxLoss, "max-loss", 0, "most relative error of all codecs together; 0 means a node's default, negative no limit")
+	cmd.Flags().Float64Var(&f.maxLoss, "max-loss", 0, "most relative error of all codecs together, of the answer where the model is calibrated; 0 means a node's default, negative no limit")
+	cmd.Flags().Float64Var(&f.agreement, "agreement", 0, "least share of answers that must stay by the model's calibration, such as 0.99; takes the place of --max-loss")
+	cmd.Flags().StringVar(&f.codecs, "codecs", "", "calibration of FILE.onnx; default FILE.onnx"+calibrate.Suffix+" where there is one, none to do without")
 	cmd.Flags().BoolVar(&f.lossless, "lossless", false, "only codecs that lose nothing")
 	cmd.Flags().BoolVar(&f.free, "non-contiguous", false, "with --workload --objective throughput: any assignment, not only chains of convex sets")
 	cmd.Flags().DurationVar(&f.budget, "budget", 5*time.Minute, "most time to plan; the best plan so far is printed with its bound")

@@ -85,6 +85,20 @@ type Model struct {
 	Outputs []Port     `json:"outputs,omitempty"`
 	Nodes   []ModelAt  `json:"nodes"`
 	Graph   *GraphInfo `json:"graph,omitempty"`
+	// Calibration is what the mesh has of cleave calibrate for the model, or nil.
+	Calibration *Calibration `json:"calibration,omitempty"`
+}
+
+// Calibration describes a model's calibration file. Beside the digest it is known where the node has read the file.
+type Calibration struct {
+	// Digest is the file's SHA-256, Graph the canonical graph that it was measured on.
+	Digest string `json:"digest"`
+	Graph  string `json:"graph,omitempty"`
+	Task   string `json:"task,omitempty"`
+	// Judged counts the samples that its figures are over.
+	Judged int `json:"judged_samples,omitempty"`
+	Values int `json:"values,omitempty"`
+	Tables int `json:"tables,omitempty"`
 }
 
 // Port is an input or output; -1 in Shape is a size that varies.
@@ -155,8 +169,12 @@ type PlanRequest struct {
 	Lossless bool `json:"lossless,omitempty"`
 	// MaxStages limits the number of stages; 0 means no limit.
 	MaxStages int `json:"max_stages,omitempty"`
-	// MaxLoss limits the sum of the codecs' relative errors; 0 means the node's default.
+	// MaxLoss limits the sum of the codecs' relative errors: of the model's outputs where the model is calibrated, of the values
+	// that travel where it is not. 0 means the node's default, a negative one no limit.
 	MaxLoss float64 `json:"max_loss,omitempty"`
+	// Agreement, in (0, 1], is the least share of answers that must stay by the model's calibration; it takes MaxLoss's place, and
+	// codecs that are not calibrated must be lossless then. 0 means the node's default.
+	Agreement float64 `json:"agreement,omitempty"`
 	// Shapes binds inputs whose shape varies.
 	Shapes map[string][]int `json:"shapes,omitempty"`
 	// Via lists nodes (names or ids) that must each run a stage; it serves tests and demonstrations.
@@ -178,7 +196,8 @@ type Plan struct {
 	Stages    []Stage `json:"stages"`
 	// Transfers are the values that travel, in order.
 	Transfers []Transfer `json:"transfers"`
-	// Predicted figures: the whole request, its bytes on all links, and what the codecs may cost in relative error.
+	// Predicted figures: the whole request, its bytes on all links, and what the codecs may cost in relative error, or in the share
+	// of answers that change where the request demands an agreement.
 	PredictedMS float64 `json:"predicted_ms"`
 	Bytes       int64   `json:"bytes"`
 	Loss        float64 `json:"loss"`
@@ -214,6 +233,20 @@ type Transfer struct {
 	Bytes   int64   `json:"bytes"`
 	StartMS float64 `json:"start_ms"`
 	EndMS   float64 `json:"end_ms"`
+	// Calibrated is what calibration found about this codec on this value; nil where it has not tried it.
+	Calibrated *Calibrated `json:"calibrated,omitempty"`
+}
+
+// Calibrated is a codec's rate on real inputs and what it does to the model's answer.
+type Calibrated struct {
+	Bits        float64 `json:"bits_per_element"`
+	Error       float64 `json:"error"` // relative, of the value
+	OutputError float64 `json:"output_error"`
+	// Agreement is the share of Answers that stay, -1 where the task is not known; Flips of Judged samples changed in any part.
+	Agreement float64 `json:"agreement"`
+	Answers   int     `json:"answers"`
+	Flips     int     `json:"flips"`
+	Judged    int     `json:"judged_samples"`
 }
 
 // Proof says how good a plan is known to be.

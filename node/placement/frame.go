@@ -39,6 +39,8 @@ type Frame struct {
 	// Values and Codecs are by planner.ValueID: the graph's value, and the codec spec of each of its codings.
 	Values []split.ValueID `json:"values"`
 	Codecs [][]string      `json:"codecs"`
+	// Calibration is the digest of the calibration file whose tables the codecs use; "" when they use none.
+	Calibration string `json:"calibration,omitempty"`
 }
 
 // ID is a frame's content address.

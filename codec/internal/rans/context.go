@@ -2,6 +2,7 @@ package rans
 
 import (
 	"encoding/binary"
+	"math"
 	"math/bits"
 )
 
@@ -191,7 +192,7 @@ func contextAt(strip []byte, t int, d Neighbours) byte {
 
 func class(s byte) byte { return classes[s] }
 
-// Size predicts the bytes of coding counts under freq, without the states; +1<<40 when a symbol has no frequency.
+// Size predicts the bytes of coding counts under freq, without the states; math.MaxInt when a symbol has no frequency.
 func (freq *ContextFreq) Size(counts *ContextCounts) int {
 	var sum float64
 	for c := range counts {
@@ -200,7 +201,7 @@ func (freq *ContextFreq) Size(counts *ContextCounts) int {
 				continue
 			}
 			if freq[c][s] == 0 {
-				return 1 << 40
+				return math.MaxInt
 			}
 			sum += float64(n) * cost[freq[c][s]]
 		}
