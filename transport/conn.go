@@ -37,6 +37,7 @@ type remote struct {
 	path *estimator
 
 	tried time.Time // when a direct way beside a relayed one was last looked for; only keepPaths uses it
+	pacing   pacing
 
 	mu    sync.Mutex
 	links []*link // live; the last is preferred
