@@ -39,6 +39,7 @@ type remote struct {
 	// Only keepPaths uses these: when a direct way beside a relayed one was last looked for, and when this peer was last asked how
 	// it sees this host.
 	tried, observed time.Time
+	pacing          pacing
 
 	mu    sync.Mutex
 	links []*link // live; the last is preferred
