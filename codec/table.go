@@ -28,10 +28,11 @@ type Table struct {
 	// factor and inverse have an entry per channel, or are empty.
 	factor, inverse []float32
 	// zero has an entry per channel: what symbol 0 decodes to, in 256ths of the channel's step.
-	zero  []int8
-	freq  rans.ContextFreq
-	known [rans.Alphabet]bool // symbols with a frequency in every context
-	coder rans.ContextTable
+	zero    []int8
+	freq    rans.ContextFreq
+	known   [rans.Alphabet]bool // symbols with a frequency in every context
+	unknown int                 // the first that is not known, or the escape
+	coder   rans.ContextTable
 }
 
 // TableID names a Table by its contents.
@@ -158,11 +159,16 @@ func (t *Table) finish() error {
 	if !t.known[escape] {
 		return errors.New("the escape symbol has no frequency")
 	}
+	t.unknown = 0
+	for t.unknown < escape && t.known[t.unknown] {
+		t.unknown++
+	}
 	t.inverse = t.inverse[:0]
 	for _, v := range t.factor {
 		t.inverse = append(t.inverse, 1/v)
 	}
-	t.coder.Build(&t.freq)
+	t.coder.BuildEncoder(&t.freq)
+	t.coder.BuildDecoder(&t.freq)
 	b, _ := t.AppendBinary(nil)
 	sum := sha256.Sum256(b)
 	t.id = TableID(binary.BigEndian.Uint64(sum[:]))

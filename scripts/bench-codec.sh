@@ -9,7 +9,7 @@
 #
 # --answers calibrates alone, and prints and writes bits per element at which the answers stay (docs/codecs/answers.md and its
 # plots). With models it does so for those; WORK=FOLDER keeps the calibrations there, so that a run may go in slices: models that
-# FOLDER has are not calibrated again. CUTS (12), CROPS (24 samples) and CROPCUTS (4) set how much is measured.
+# FOLDER has are not calibrated again. CUTS (8), CROPS (24 samples, 0 for none) and CROPCUTS (4) set how much is measured.
 set -eu
 cd "$(dirname "$0")/.."
 cuts=24 fuzz=${FUZZ:-1000000}
@@ -27,14 +27,13 @@ if [ -z "$work" ]; then
 	work=$(mktemp -d)
 	trap 'rm -rf "$work"' EXIT
 fi
-mkdir -p "$work"
+mkdir -p "$work/pictures" "$work/crops"
 
 go build -o "$work/cleave" ./cmd/cleave
 go build -o "$work/figures" ./scripts/codecfigures
 
 # calibrate FOLDER SAMPLES CUTS: every model whose task is known, pictures as inputs.
 calibrate() {
-	mkdir -p "$work/$1"
 	while read -r model flags; do
 		if [ -e "$work/$1/$model.json" ] || [ -n "${only:-}" ] && [ "$only" != "  " ] && [ "${only#* "$model" }" = "$only" ]; then
 			continue
@@ -58,8 +57,10 @@ calibrate() {
 
 if [ -n "${CLEAVE_SHARED:-}" ]; then
 	pictures=$(find "$CLEAVE_SHARED/inputs" -name '*.png' -o -name '*.jpg' | wc -l)
-	calibrate pictures $((2 * pictures)) "${CUTS:-12}"
-	calibrate crops "${CROPS:-24}" "${CROPCUTS:-4}"
+	calibrate pictures $((2 * pictures)) "${CUTS:-8}"
+	if [ "${CROPS:-24}" != 0 ]; then
+		calibrate crops "${CROPS:-24}" "${CROPCUTS:-4}"
+	fi
 	"$work/figures" -models "$CLEAVE_SHARED/models" -inputs "$CLEAVE_SHARED/inputs" -cuts "$cuts" -light \
 		-pictures "$work/pictures" -crops "$work/crops" ${answers:+-answers}
 else
