@@ -22,14 +22,18 @@ type tuner struct {
 	ids   []split.ValueID
 	// samples are indices of fitted samples.
 	samples []int
+	// fresh counts the values that are tuned.
+	fresh int
 }
 
 const (
 	// tuneSamples is the most samples that candidates are compared on, probeSamples that channels are probed on.
 	tuneSamples  = 4
 	probeSamples = 2
-	// maxProbes is the most groups of channels of a value that are probed; channels of alike power are probed together.
+	// maxProbes is the most groups of channels that are probed for the new values of a cut together, minProbes that for one value
+	// however many there are; channels of alike power are probed together.
 	maxProbes = 48
+	minProbes = 8
 	// probeStep is the step of a probed channel in its root mean squares.
 	probeStep = 0.7
 )
@@ -46,6 +50,11 @@ func (r *runner) tune(ctx context.Context, exe engine.Executable, stage *split.S
 	t := &tuner{r: r, ctx: ctx, exe: exe, stage: stage, ids: ids}
 	for k := range min(tuneSamples, r.fitted) {
 		t.samples = append(t.samples, (2*k+1)*r.fitted/(2*min(tuneSamples, r.fitted)))
+	}
+	for _, id := range ids {
+		if fresh(id) {
+			t.fresh++
+		}
 	}
 	plain := map[split.ValueID]codec.Shape{}
 	probed, half := map[split.ValueID]codec.Shape{}, map[split.ValueID]codec.Shape{}
@@ -158,7 +167,7 @@ func (t *tuner) probe(id split.ValueID) (full, mixed []float64, err error) {
 		order[c] = c
 	}
 	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(power[a], power[b]) })
-	groups := min(n, maxProbes)
+	groups := min(n, max(maxProbes/t.fresh, minProbes))
 	sensitivity := make([]float64, n)
 	for g := range groups {
 		member := make([]bool, n)
