@@ -56,7 +56,8 @@ type pathRecord struct {
 	To         transport.PeerID `json:"to"`
 	RTT        time.Duration    `json:"rtt"`
 	Jitter     time.Duration    `json:"jitter"`
-	Goodput    float64          `json:"goodput"` // bytes per second
+	Overhead   time.Duration    `json:"overhead"` // of a transfer, beyond the round trip and its bytes
+	Goodput    float64          `json:"goodput"`  // bytes per second
 	Spread     float64          `json:"spread"`
 	Loss       float64          `json:"loss"`
 	Confidence float64          `json:"confidence"`

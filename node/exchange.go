@@ -122,25 +122,33 @@ func (n *Node) sendValue(ctx context.Context, id requestID, f *frameHere, e sess
 		body = func(w io.Writer) error { _, err := w.Write(frame); return err }
 	}
 	var count counter
+	var making time.Duration
 	begin := time.Now()
 	err = n.mesh.Send(ctx, f.frame.Nodes[e.To], hd, func(w io.Writer) error {
 		count.w = w
-		return body(&count)
+		begin := time.Now()
+		err := body(&count)
+		making = time.Since(begin) - count.waited
+		return err
 	})
 	n.metrics.sent(n.nodeName(f.frame.Nodes[e.To]), count.n, err)
 	if err == nil {
-		n.judgePath(f.frame.Nodes[e.To], count.n, time.Since(begin))
+		n.judgePath(f.frame.Nodes[e.To], count.n, time.Since(begin)-making)
 	}
 	return err
 }
 
+// counter counts what is written, and the time until it was taken.
 type counter struct {
-	w io.Writer
-	n int64
+	w      io.Writer
+	n      int64
+	waited time.Duration
 }
 
 func (c *counter) Write(p []byte) (int, error) {
+	begin := time.Now()
 	n, err := c.w.Write(p)
+	c.waited += time.Since(begin)
 	c.n += int64(n)
 	return n, err
 }

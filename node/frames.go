@@ -179,6 +179,10 @@ func (n *Node) handleInstall(ctx context.Context, in *transport.Incoming) {
 		in.Fail(transport.CodeMalformed, err.Error())
 		return
 	}
+	if len(req.Stages) > 0 && !n.hosts() {
+		in.Fail(transport.CodeRefused, "a client of the mesh hosts nothing")
+		return
+	}
 	f, err := n.installFrame(ctx, req.Frame)
 	if err == nil {
 		var answer *installed

@@ -70,7 +70,7 @@ func (n *Node) startMesh(ctx context.Context) error {
 		transport.KindTensor: n.handleTensor, kindSession: n.handleSession, kindInstall: n.handleInstall,
 		kindModel: n.handleModel, kindProfile: n.handleProfile, kindNames: n.handleNames, kindCalibration: n.handleCalibration,
 	} {
-		n.mesh.Handle(kind, handler)
+		n.mesh.Handle(kind, n.allowed(kind, handler))
 	}
 	if n.peers.group, err = member.Start(member.Config{Host: n.mesh, Name: n.set.Name, LAN: onLAN(n.set.Listen), Logger: n.log}); err != nil {
 		return err

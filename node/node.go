@@ -45,6 +45,7 @@ type Node struct {
 	frames       *frameTable
 	flights      *flightTable
 	doubts       *doubts
+	overheads    *overheads
 	plans        *planTable
 	runs         *runTable
 	metrics      *metrics
@@ -74,7 +75,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{
-		set: set, log: set.Log, begun: time.Now(), transfers: newTransferTable(), frames: newFrameTable(), flights: newFlightTable(), doubts: newDoubts(),
+		set: set, log: set.Log, begun: time.Now(), transfers: newTransferTable(), frames: newFrameTable(), flights: newFlightTable(), doubts: newDoubts(), overheads: newOverheads(),
 		plans: newPlanTable(set.MaxRequests), runs: newRunTable(), fetches: newFetchTable(),
 		calibrations: newCalibrations(),
 	}

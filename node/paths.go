@@ -16,8 +16,6 @@ const (
 	probeTime = 10 * time.Second
 	// defaultGoodput is assumed of a path that was never measured, in bytes per second: 10 Mbps.
 	defaultGoodput = 10e6 / 8
-	// streamOverhead is what a transfer costs beyond delay and bytes on a warm connection.
-	streamOverhead = 300e-6
 )
 
 // probe measures the path to a peer.
@@ -71,12 +69,17 @@ func newDoubts() *doubts {
 	return &doubts{run: map[transport.PeerID]int{}, next: map[transport.PeerID]time.Time{}}
 }
 
+// contradicts tells whether a transfer was much slower or quicker than expected.
+func contradicts(expected, took time.Duration) (slow, quick bool) {
+	return float64(took) > doubtFactor*float64(expected) && took-expected > doubtSlack,
+		float64(took)*doubtFactor < float64(expected) && expected-took > doubtSlack
+}
+
 // note takes one transfer's time in and reports whether the path should be measured now.
 func (d *doubts) note(id transport.PeerID, expected, took time.Duration, now time.Time) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	slow := float64(took) > doubtFactor*float64(expected) && took-expected > doubtSlack
-	quick := float64(took)*doubtFactor < float64(expected) && expected-took > doubtSlack
+	slow, quick := contradicts(expected, took)
 	switch run := d.run[id]; {
 	case slow:
 		d.run[id] = max(run, 0) + 1
@@ -92,13 +95,15 @@ func (d *doubts) note(id transport.PeerID, expected, took time.Duration, now tim
 	return true
 }
 
-// judgePath compares a transfer with what the path's estimates say of it, and has the path measured anew when they are wrong.
+// judgePath compares a transfer's time, without that of making its bytes, with what the path's estimates say of it. It learns the
+// overhead, and has the path measured anew when the estimates are wrong.
 func (n *Node) judgePath(id transport.PeerID, bytes int64, took time.Duration) {
 	st, ok := n.mesh.Path(id)
 	if !ok || st.Goodput == 0 {
 		return
 	}
 	expected := rttOf(st) + time.Duration(float64(bytes)/st.Goodput*float64(time.Second))
+	n.overheads.note(id, expected, took)
 	if !n.doubts.note(id, expected, took, time.Now()) {
 		return
 	}
@@ -126,6 +131,7 @@ func (n *Node) publishPaths() {
 		r := pathRecord{
 			To: st.Peer, RTT: round(rttOf(st)), Jitter: st.Jitter.Round(100 * time.Microsecond), Goodput: roundTo(st.Goodput, 0.01), Spread: roundTo(st.Spread, 0.1),
 			Loss: roundTo(st.Loss, 0.1), Confidence: roundTo(st.Confidence, 0.1), Link: n.links.to(n.nodeName(st.Peer)),
+			Overhead: n.overheads.of(st.Peer).Round(overheadStep),
 		}
 		if st.Goodput > 0 {
 			r.Measured = time.Now().Add(-st.Age).Round(time.Second).UnixNano()
@@ -168,15 +174,16 @@ func (d *directory) paths(ids []transport.PeerID) [][]planner.Path {
 			if a == b {
 				continue
 			}
-			path := planner.Path{Goodput: defaultGoodput, Overhead: streamOverhead}
+			path := planner.Path{Goodput: defaultGoodput, Overhead: defaultOverhead.Seconds()}
 			if st, ok := d.n.mesh.Path(to); from == self && ok {
 				path.RTT, path.Jitter, path.Spread = rttOf(st), st.Jitter, st.Spread
+				path.Overhead = d.n.overheads.of(to).Seconds()
 				if st.Goodput > 0 {
 					path.Goodput = st.Goodput
 				}
 			} else if p := d.peers[from]; p != nil {
 				if r, ok := p.paths[to]; ok {
-					path.RTT, path.Jitter, path.Spread = r.RTT, r.Jitter, r.Spread
+					path.RTT, path.Jitter, path.Spread, path.Overhead = r.RTT, r.Jitter, r.Spread, r.Overhead.Seconds()
 					if r.Goodput > 0 {
 						path.Goodput = r.Goodput
 					}

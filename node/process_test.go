@@ -118,7 +118,7 @@ func TestRequestSurvivesItsNode(t *testing.T) {
 			device := testNode(t, "device", nil)
 			token := testToken(t, device, 2)
 			// The edge is slow, so that its stage is under way for long enough to be hit.
-			edge := startProcess(t, Config{Name: "edge", Join: token, Speed: 0.01, Threads: 1})
+			edge := startProcess(t, Config{Name: "edge", Join: token, Speed: 0.003, Threads: 1})
 			startProcess(t, Config{Name: "cloud", Join: token, Speed: 0.5, Threads: 1})
 			c := testClient(t, device)
 			pushModel(t, c, 3)

@@ -18,8 +18,8 @@ const (
 type liveness struct {
 	last    time.Time // when something was last heard, or when an answer first became owed
 	pinged  time.Time
-	packets uint64    // QUIC's count of received packets then
-	owed    bool      // streams are open, or someone watches: the peer must show signs of life
+	packets uint64 // QUIC's count of received packets then
+	owed    bool   // streams are open, or someone watches: the peer must show signs of life
 	stalled bool
 	// deadlines are the silences that watchers allow, by a number of their own.
 	deadlines map[int]time.Duration

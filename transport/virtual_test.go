@@ -67,7 +67,7 @@ func TestGoodput(t *testing.T) {
 		rtt  time.Duration
 		loss float64
 	}
-	paths, warm, span := []path{{20, 20 * time.Millisecond, 0}}, 2*time.Second, 3*time.Second
+	paths, warm, span := []path{{20, 20 * time.Millisecond, 0}, {10, 2 * time.Millisecond, 0}}, 2*time.Second, 3*time.Second
 	if sweep() {
 		paths, warm, span = nil, 10*time.Second, 10*time.Second
 		for _, loss := range []float64{0, 0.001, 0.01} {

@@ -23,7 +23,7 @@ type Timing struct {
 func LAN() Timing {
 	return Timing{
 		ProbeInterval: 400 * time.Millisecond, ProbeTimeout: 150 * time.Millisecond, SuspicionMult: 3, MaxSuspicion: 2,
-		GossipInterval: 100 * time.Millisecond, GossipNodes: 3, PushPull: 60 * time.Second, Stream: 5 * time.Second,
+		GossipInterval: 100 * time.Millisecond, GossipNodes: 6, PushPull: 60 * time.Second, Stream: 5 * time.Second,
 		Entropy: 2 * time.Second, Reconnect: 5 * time.Second, Forget: 10 * time.Minute,
 	}
 }

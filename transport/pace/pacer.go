@@ -112,8 +112,10 @@ func (p *Pacer) window(delivered, loss float64, limited bool) {
 		switch {
 		case limited && !(calm && grew):
 			p.cruise()
-		case !limited && loss >= burstLoss: // bursts still: this rate is too high to be of use
+		case !limited && loss >= burstLoss && p.gain > 1: // bursts still: this rate is too high to be of use
 			p.gain = max(1, p.gain*lessGain)
+		case !limited && loss >= burstLoss:
+			p.cruise()
 		}
 	case !limited && loss >= burstLoss:
 		p.path = max(delivered, p.path*lessGain)
