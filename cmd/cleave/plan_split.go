@@ -66,6 +66,7 @@ type planned struct {
 	plan      *planner.Plan
 	note      string // about operator splits; "" when none were looked for
 	parts     []planDivision
+	exits     *planExits // nil where the model declares none
 	effects   effectOf
 }
 
@@ -140,6 +141,9 @@ func planSplits(ctx context.Context, progress io.Writer, m *measured, t *topolog
 	plan := placement.Settle(ctx, solver, st, known)
 	out.note += fmt.Sprintf("With the divided model measured on this machine the plan takes %.4g ms.\n", plan.Objective*1e3)
 	out.profile, out.problem, out.plan = profiles[st.Frame], st.Problem, plan
+	for i := range out.profile.Pieces { // a part stays on one machine in simulations, too
+		out.profile.Pieces[i].Class = st.Problem.Pieces[i].Class
+	}
 	for _, d := range found.Divisions {
 		out.parts = append(out.parts, planDivision{
 			First: m.q.Graph.Groups[d.First].Name, Last: m.q.Graph.Groups[d.Last].Name, Axis: d.Axis, Of: m.q.Graph.AxisName(d), Parts: d.Parts,
