@@ -37,12 +37,13 @@ func (q *Question) Divided(d *split.Divided) *Question {
 		}
 		out.Machines[i] = m
 	}
+	codings := q.Codings
 	out.Codings = func(v split.ValueID) []planner.Coding {
 		o := d.Values[v]
 		if o.Value < 0 {
 			return nil
 		}
-		return partCodings(q.Codings(o.Value), o.Share)
+		return partCodings(codings(o.Value), o.Share)
 	}
 	return &out
 }
