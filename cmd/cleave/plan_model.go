@@ -65,7 +65,7 @@ func planModel(ctx context.Context, out, progress io.Writer, arg string, f planF
 	}
 	if f.api.json {
 		r := reportPlan(p, plan, others, found.effects)
-		r.Splits = found.parts
+		r.Splits, r.Exits = found.parts, found.exits
 		return writeJSON(out, r)
 	}
 	fmt.Fprintf(out, "%s over %s\n\n%s\n%s%s", p.Model, t.Name, planner.Render(p, plan, nil), found.note, planner.Explain(p, plan, others))
@@ -89,6 +89,13 @@ func planFound(ctx context.Context, progress io.Writer, arg string, t *topology.
 			return nil, err
 		}
 		defer m.host.Close()
+		exits, err := m.q.Graph.Exits()
+		if err != nil {
+			return nil, err
+		}
+		if len(exits) > 0 {
+			return planWithExits(ctx, m, exits, t, policy, solver)
+		}
 		if f.splits != client.SplitsOff && f.planner == "" {
 			return planSplits(ctx, progress, m, t, policy, solver)
 		}
@@ -328,6 +335,7 @@ type planReport struct {
 	Bytes        int64             `json:"bytes"`
 	Loss         float64           `json:"loss"`
 	Splits       []planDivision    `json:"splits,omitempty"`
+	Exits        *planExits        `json:"exits,omitempty"`
 	Stages       []planStage       `json:"stages"`
 	Transfers    []planTransfer    `json:"transfers"`
 	Limits       []planner.Share   `json:"critical_path"`

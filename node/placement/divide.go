@@ -8,15 +8,18 @@ import (
 	"github.com/cleave-mesh/cleave/split"
 )
 
-// copySeconds is the least seconds per byte that a Slice or Concat takes on a machine of speed 1, where the border of a profile is not
-// larger: 8 GB/s.
-const copySeconds = 1.0 / 8e9
+// copySeconds and slowCopySeconds are the least and the most seconds per byte that a Slice or Concat is taken to need on a machine of
+// speed 1: 8 and 1 GB/s. Between them the border of a profile counts.
+const (
+	copySeconds     = 1.0 / 8e9
+	slowCopySeconds = 1.0 / 1e9
+)
 
 // Divided is the question about the same model with divided blocks. Nothing of it has been measured as it stands, so its figures are
 // derived:
 //
 //	part of a group    seconds of the group x share of it, halo included
-//	Slice, Concat      bytes made x Border of the machine's profile, at least copySeconds, / speed
+//	Slice, Concat      bytes made x Border of the machine's profile, from copySeconds to slowCopySeconds, / speed
 //	part of a value    bytes, encode and decode of the value x share; its loss too, so that the parts' losses add up to the value's
 //
 // Codecs for pictures, and tables that were fitted to a whole value, are not for parts.
@@ -34,12 +37,13 @@ func (q *Question) Divided(d *split.Divided) *Question {
 		}
 		out.Machines[i] = m
 	}
+	codings := q.Codings
 	out.Codings = func(v split.ValueID) []planner.Coding {
 		o := d.Values[v]
 		if o.Value < 0 {
 			return nil
 		}
-		return partCodings(q.Codings(o.Value), o.Share)
+		return partCodings(codings(o.Value), o.Share)
 	}
 	return &out
 }
@@ -57,7 +61,7 @@ func (p *Profile) Divided(d *split.Divided, speed float64) Profile {
 			out.Groups[i] = p.Groups[o.Group] * o.Share
 		} else {
 			moved := max(d.Graph.GroupCost(split.GroupID(i)).Written, 0)
-			out.Groups[i] = float64(moved) * max(p.Border, copySeconds) / speed
+			out.Groups[i] = float64(moved) * min(max(p.Border, copySeconds), slowCopySeconds) / speed
 		}
 		out.Total += out.Groups[i]
 	}
