@@ -81,39 +81,3 @@ func equalTo[T int32 | int64](y []bool, x []T, v T) {
 func slotData[T tensor.Element](p *program, i int) []T {
 	return tensor.Data[T](p.slots[i].val.(*tensor.Tensor))
 }
-
-// castBool appends a Cast of truth values to float32.
-func (c *compiler) castBool(op *split.Op) bool {
-	x, y := op.Inputs[0], op.Outputs[0]
-	if c.p.slots[x].dtype != tensor.Bool || c.p.slots[x].shape == nil || op.Int("to", 0) != int64(tensor.Float32) {
-		return false
-	}
-	s := &castBoolStep{x: int(x), y: c.outPlain(y)}
-	s.task.n = c.elements(s.y)
-	s.task.nanos = s.task.n * cheapPicos * 2 / 1000
-	s.task.f = func(lo, hi int) {
-		dst := s.dst[lo:hi]
-		for i, b := range s.src[lo:hi] {
-			v := float32(0)
-			if b {
-				v = 1
-			}
-			dst[i] = v
-		}
-	}
-	c.add(s, stepIO{reads: []int{s.x}, writes: []int{s.y}})
-	return true
-}
-
-type castBoolStep struct {
-	x, y int
-	src  []bool
-	dst  []float32
-	task spans
-}
-
-func (s *castBoolStep) run(p *program) error {
-	s.src, s.dst = slotData[bool](p, s.x), p.slots[s.y].f32
-	p.parallel.Run(&s.task)
-	return nil
-}

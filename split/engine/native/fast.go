@@ -80,8 +80,6 @@ func (c *compiler) fast(ops []*split.Op) bool {
 		return c.recurrent(first)
 	case "LRN":
 		return c.lrn(first)
-	case "Cast":
-		return c.castBool(first)
 	case "DequantizeLinear":
 		return c.dequantize(first)
 	}
