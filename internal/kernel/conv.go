@@ -86,9 +86,13 @@ type Conv struct {
 // convCols is the columns of one unit.
 const convCols = 128
 
-// pixels per unit: blockRows consecutive output pixels of one image.
-func (c *Conv) layout() (blocks, colBlocks int) {
-	return ceilDiv(c.N*c.OH*c.OW, blockRows), ceilDiv(c.OC/c.Groups, convCols)
+// layout is the pixels of a unit, neighbours in one image or the end of one and the beginning of the next, and how many blocks of
+// pixels and of a group's columns there are.
+func (c *Conv) layout() (pixels, blocks, colBlocks int) {
+	all := c.N * c.OH * c.OW
+	colBlocks = ceilDiv(c.OC/c.Groups, convCols)
+	pixels = unitRows(all, colBlocks*c.Groups)
+	return pixels, ceilDiv(all, pixels), colBlocks
 }
 
 // Units implements pool.Task.
@@ -96,7 +100,7 @@ func (c *Conv) Units() int {
 	if c.Weights.narrow {
 		return c.N * c.OH
 	}
-	blocks, colBlocks := c.layout()
+	_, blocks, colBlocks := c.layout()
 	return blocks * colBlocks * c.Groups
 }
 
@@ -113,7 +117,7 @@ func (c *Conv) Run(lo, hi int) {
 		return
 	}
 	v := c.view()
-	blocks, colBlocks := c.layout()
+	pixels, blocks, colBlocks := c.layout()
 	s := getScratch()
 	defer s.free()
 	hold(s, 0, c.X)
@@ -122,8 +126,8 @@ func (c *Conv) Run(lo, hi int) {
 		// The table of a block serves all of its column blocks, which come one after the other.
 		cb, rest := u%colBlocks, u/colBlocks
 		b, g := rest%blocks, rest/blocks
-		p0 := b * blockRows
-		p1 := min(p0+blockRows, c.N*c.OH*c.OW)
+		p0 := b * pixels
+		p1 := min(p0+pixels, c.N*c.OH*c.OW)
 		if rest != made {
 			v.table(s, p0, p1, g)
 			made = rest

@@ -22,14 +22,37 @@ const (
 	// B pass by.
 	blockRows = 64
 	blockCols = 128
+	// leastUnits is how many units a product is cut into where that is possible: work for several cores. Its blocks then have
+	// fewer rows, but not fewer than leastRows.
+	leastUnits = 8
+	leastRows  = 16
 	// blockK is how much of K passes before the accumulators go to memory and back.
 	blockK = 512
 )
 
 func ceilDiv(a, b int) int { return (a + b - 1) / b }
 
+// unitRows is how many of rows rows one unit has when each block of rows makes others units.
+func unitRows(rows, others int) int {
+	n := blockRows
+	for n > leastRows && ceilDiv(rows, n)*others < leastUnits {
+		n /= 2
+	}
+	return n
+}
+
+// layout is the rows of a unit, and how many blocks of rows and of columns there are.
+func (g *Gemm) layout() (rows, mBlocks, nBlocks int) {
+	nBlocks = ceilDiv(g.B.N, blockCols)
+	rows = unitRows(g.M, nBlocks)
+	return rows, ceilDiv(g.M, rows), nBlocks
+}
+
 // Units implements pool.Task.
-func (g *Gemm) Units() int { return ceilDiv(g.M, blockRows) * ceilDiv(g.B.N, blockCols) }
+func (g *Gemm) Units() int {
+	_, mBlocks, nBlocks := g.layout()
+	return mBlocks * nBlocks
+}
 
 // Nanos implements pool.Task.
 func (g *Gemm) Nanos() int { return productNanos(g.B.isa, g.M, g.B.N, g.B.K) }
@@ -51,14 +74,14 @@ func (g *Gemm) Run(lo, hi int) {
 	if g.M == 0 || g.B.N == 0 {
 		return
 	}
-	mBlocks := ceilDiv(g.M, blockRows)
+	rows, mBlocks, _ := g.layout()
 	g.check()
 	s := getScratch()
 	defer s.free()
 	hold(s, 0, g.A)
 	for u := lo; u < hi; u++ {
-		m0, n0 := u%mBlocks*blockRows, u/mBlocks*blockCols
-		g.block(s, m0, min(m0+blockRows, g.M), n0, min(n0+blockCols, g.B.N))
+		m0, n0 := u%mBlocks*rows, u/mBlocks*blockCols
+		g.block(s, m0, min(m0+rows, g.M), n0, min(n0+blockCols, g.B.N))
 	}
 }
 

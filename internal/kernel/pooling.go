@@ -86,28 +86,3 @@ func (p *Pooling) columns(y, row []float32, rows int) {
 		ox += n
 	}
 }
-
-// GlobalAverage computes y[n][c] = mean over pixels of x[n][p][c].
-func GlobalAverage(y, x []float32, n, pixels, c int) {
-	for i := range n {
-		dst := y[i*c : (i+1)*c]
-		clear(dst)
-		for p := range pixels {
-			at := (i*pixels + p) * c
-			Add(dst, dst, x[at:at+c])
-		}
-		MulScalar(dst, dst, 1/float32(pixels))
-	}
-}
-
-// GlobalMax computes y[n][c] = max over pixels of x[n][p][c]; pixels is at least 1.
-func GlobalMax(y, x []float32, n, pixels, c int) {
-	for i := range n {
-		dst := y[i*c : (i+1)*c]
-		copy(dst, x[i*pixels*c:])
-		for p := 1; p < pixels; p++ {
-			at := (i*pixels + p) * c
-			Max(dst, dst, x[at:at+c])
-		}
-	}
-}

@@ -45,27 +45,6 @@ func TestPooling(t *testing.T) {
 	})
 }
 
-func TestGlobalPooling(t *testing.T) {
-	onEach(t, func(t *testing.T) {
-		r := seeded(t)
-		const n, pixels, c = 2, 13, 37
-		x := uniform(r, n*pixels*c)
-		mean, top := make([]float32, n*c), make([]float32, n*c)
-		GlobalAverage(mean, x, n, pixels, c)
-		GlobalMax(top, x, n, pixels, c)
-		for i := range n {
-			for ch := range c {
-				sum, m := 0.0, math.Inf(-1)
-				for p := range pixels {
-					v := float64(x[(i*pixels+p)*c+ch])
-					sum, m = sum+v, max(m, v)
-				}
-				wantClose(t, "mean and max", []float32{mean[i*c+ch], top[i*c+ch]}, []float64{sum / pixels, m}, 1e-6)
-			}
-		}
-	})
-}
-
 func BenchmarkMaxPool(b *testing.B) {
 	s := square(112, 64, 64, 3, 2)
 	p := &Pooling{ConvShape: s, X: make([]float32, s.H*s.W*s.C), Y: make([]float32, s.OH*s.OW*s.C)}

@@ -7,10 +7,11 @@ import (
 
 // scratch is the working memory of one call on one goroutine. It grows to what the calls need and is reused.
 type scratch struct {
-	tile  tileArgs
-	dw    depthwiseArgs
-	int8  int8Args
-	nbits nbitsArgs
+	tile   tileArgs
+	dw     depthwiseArgs
+	int8   int8Args
+	nbits  nbitsArgs
+	resize resizeArgs
 	// rows is a table of addresses for the inner loops; held keeps what they point into alive and on the heap.
 	rows []uintptr
 	held [4]unsafe.Pointer
@@ -36,6 +37,7 @@ func (s *scratch) free() {
 	s.dw = depthwiseArgs{}
 	s.int8 = int8Args{}
 	s.nbits = nbitsArgs{}
+	s.resize = resizeArgs{}
 	s.conv = Conv{}
 	scratches.Put(s)
 }

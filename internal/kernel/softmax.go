@@ -10,10 +10,10 @@ type Softmax struct {
 }
 
 // Units implements pool.Task.
-func (s *Softmax) Units() int { return s.Rows }
+func (s *Softmax) Units() int { return ceilDiv(s.Rows, s.rowsAtOnce()) }
 
 // Nanos implements pool.Task.
-func (s *Softmax) Nanos() int { return elementNanos(active, s.Rows*s.Cols, 16) }
+func (s *Softmax) Nanos() int { return elementNanos(active, s.Rows*s.Cols, 16) + s.Rows*4 }
 
 // elementNanos estimates n elements at cost vector operations each.
 func elementNanos(isa ISA, n, cost int) int {
@@ -23,15 +23,60 @@ func elementNanos(isa ISA, n, cost int) int {
 	return n * cost / 24
 }
 
+// shortRow is the most elements of a row that is computed together with its neighbours: alone it would not fill vectors.
+const shortRow = 16
+
+// rowsAtOnce is how many rows one unit has.
+func (s *Softmax) rowsAtOnce() int {
+	const elements = 512
+	if s.Cols > shortRow {
+		return 1
+	}
+	return max(1, elements/max(1, s.Cols))
+}
+
 // Run implements pool.Task.
 func (s *Softmax) Run(lo, hi int) {
-	for r := lo; r < hi; r++ {
-		x, y := s.X[r*s.Cols:(r+1)*s.Cols], s.Y[r*s.Cols:(r+1)*s.Cols]
-		if s.Log {
-			logSoftmax(y, x)
-			continue
+	n := s.rowsAtOnce()
+	for u := lo; u < hi; u++ {
+		from, to := u*n*s.Cols, min((u+1)*n, s.Rows)*s.Cols
+		x, y := s.X[from:to], s.Y[from:to]
+		switch {
+		case s.Log:
+			for i := 0; i < len(x); i += s.Cols {
+				logSoftmax(y[i:i+s.Cols], x[i:i+s.Cols])
+			}
+		case n > 1:
+			shortSoftmax(y, x, s.Cols)
+		default:
+			softmax(y, x)
 		}
-		softmax(y, x)
+	}
+}
+
+// shortSoftmax computes rows of cols elements, their exponentials together.
+func shortSoftmax(y, x []float32, cols int) {
+	for i := 0; i < len(x); i += cols {
+		row, dst := x[i:i+cols], y[i:i+cols]
+		m := row[0]
+		for _, v := range row[1:] {
+			m = max(m, v)
+		}
+		for j, v := range row {
+			dst[j] = v - m
+		}
+	}
+	Exp(y, y)
+	for i := 0; i < len(y); i += cols {
+		dst := y[i : i+cols]
+		sum := float32(0)
+		for _, v := range dst {
+			sum += v
+		}
+		scale := 1 / sum
+		for j := range dst {
+			dst[j] *= scale
+		}
 	}
 }
 

@@ -27,7 +27,7 @@ func main() {
 	flag.StringVar(&c.folder, "folder", "", "folder of NAME/model.onnx")
 	flag.StringVar(&c.threads, "threads", "1,2", "thread counts")
 	flag.DurationVar(&c.time, "time", 2*time.Second, "how long each model is timed at each thread count")
-	flag.DurationVar(&c.limit, "limit", 90*time.Second, "how long a model may take in all")
+	flag.DurationVar(&c.limit, "limit", 3*time.Minute, "how long a model may take in all")
 	only := flag.String("models", "", "names of the models to time, separated by spaces; none for all")
 	parts := flag.String("parts", "models products", "what to print")
 	flag.Parse()

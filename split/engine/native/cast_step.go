@@ -27,8 +27,9 @@ var casts = map[[2]tensor.DType]func(dst, src *tensor.Tensor, lo, hi int){
 		kernel.Float16ToFloat32(tensor.Data[float32](dst)[lo:hi], tensor.Data[uint16](src)[lo:hi])
 	},
 	{tensor.Bool, tensor.Float32}: func(dst, src *tensor.Tensor, lo, hi int) {
+		y := tensor.Data[float32](dst)[lo:hi]
 		for i, b := range src.Bytes()[lo:hi] {
-			tensor.Data[float32](dst)[lo+i] = float32(min(b, 1))
+			y[i] = float32(min(b, 1))
 		}
 	},
 }

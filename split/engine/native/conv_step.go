@@ -62,6 +62,7 @@ func (w *window) convShape(n, ch, h, wd, oc int) kernel.ConvShape {
 
 type convStep struct {
 	x, y, residual int
+	at             int // the first channel of y that it writes
 	dense          *kernel.Conv
 	depthwise      *kernel.Depthwise
 	// compact is the weights when slot w holds them expanded.
@@ -82,7 +83,7 @@ func (s *convStep) run(p *program) error {
 		s.depthwise.X, s.depthwise.Y, s.depthwise.Residual = p.slots[s.x].f32, p.slots[s.y].f32, r
 		t = s.depthwise
 	} else {
-		s.dense.X, s.dense.Y, s.dense.Residual = p.slots[s.x].f32, p.slots[s.y].f32, r
+		s.dense.X, s.dense.Y, s.dense.Residual = p.slots[s.x].f32, p.slots[s.y].f32[s.at:], r
 		t = s.dense
 	}
 	p.parallel.Run(t)

@@ -215,6 +215,8 @@ func (c *compiler) broadcast(typ string, act kernel.Activation, a, b, y split.Va
 	s.y = c.out(y, cl)
 	s.task.f = s.rows
 	s.prepare(total)
+	s.task.nanos += total * actPicos(act.Kind) / 1000
+	s.join()
 	c.add(s, stepIO{reads: s.in[:], writes: []int{s.y}})
 	return true
 }
@@ -244,17 +246,65 @@ func mergeDims(shape tensor.Shape, sts [2][]int) (tensor.Shape, [2][]int) {
 
 // broadcastStep computes y = act(op(a, b)) row by row.
 type broadcastStep struct {
-	f       operation
-	typ     string
-	act     kernel.Activation
+	rowPairs
+	f   operation
+	typ string
+	act kernel.Activation
+
+	x, w, dst []float32
+	// repeated holds copies of the operand that is the same in every row, side by side, when rows are short: as many rows
+	// then are computed at once. same says which operand it is.
+	repeated []float32
+	same     int
+}
+
+// repeatElements is about how many elements rows are joined to.
+const repeatElements = 1024
+
+// join makes the step compute several rows at once where that is possible.
+func (s *broadcastStep) join() {
+	n := s.task.n
+	per := repeatElements / n
+	if len(s.shape) != 2 || per < 2 || s.strides[0][1] != 1 || s.strides[1][1] != 1 {
+		return
+	}
+	switch {
+	case s.strides[0][0] == n && s.strides[1][0] == 0:
+		s.same = 1
+	case s.strides[0][0] == 0 && s.strides[1][0] == n:
+		s.same = 0
+	default:
+		return
+	}
+	s.repeated = make([]float32, per*n)
+	s.task.rows = (s.shape[0] + per - 1) / per
+	s.task.f = s.joined
+}
+
+// joined computes units lo to hi-1 of joined rows.
+func (s *broadcastStep) joined(lo, hi int) {
+	n := len(s.repeated)
+	for u := lo; u < hi; u++ {
+		y := s.dst[u*n : min((u+1)*n, s.shape[0]*s.task.n)]
+		if w := s.repeated[:len(y)]; s.same == 1 {
+			s.f(y, s.x[u*n:u*n+len(y)], w)
+		} else {
+			s.f(y, w, s.w[u*n:u*n+len(y)])
+		}
+		if s.act.Kind != kernel.ActNone {
+			s.act.Apply(y, y)
+		}
+	}
+}
+
+// rowPairs is an op of two operands row by row, in each of which an operand advances or stands still.
+type rowPairs struct {
 	in      [2]int
 	y       int
 	shape   tensor.Shape // merged, in the order of memory
 	strides [2][]int
 	at      [2][]int32 // where each row of each operand begins
-
-	x, w, dst []float32
-	task      rowTask
+	task    rowTask
 }
 
 // rowTask is a task over rows of n elements.
@@ -272,11 +322,12 @@ func (t *rowTask) Nanos() int { return t.nanos }
 // Run implements pool.Task.
 func (t *rowTask) Run(lo, hi int) { t.f(lo, hi) }
 
-func (s *broadcastStep) prepare(total int) {
+// prepare lists the rows of an output of total elements.
+func (s *rowPairs) prepare(total int) {
 	k := len(s.shape) - 1
 	s.task.n = s.shape[k]
 	s.task.rows = total / s.task.n
-	s.task.nanos = total*(cheapPicos+actPicos(s.act.Kind))/1000 + s.task.rows*4
+	s.task.nanos = total*cheapPicos/1000 + s.task.rows*4
 	idx := make([]int, k)
 	for r := range s.task.rows {
 		unravel(r, s.shape[:k], idx)
@@ -292,6 +343,9 @@ func (s *broadcastStep) prepare(total int) {
 
 func (s *broadcastStep) run(p *program) error {
 	s.x, s.w, s.dst = p.slots[s.in[0]].f32, p.slots[s.in[1]].f32, p.slots[s.y].f32
+	for at := 0; at < len(s.repeated); at += s.task.n {
+		copy(s.repeated[at:], [2][]float32{s.x, s.w}[s.same][:s.task.n])
+	}
 	p.parallel.Run(&s.task)
 	return nil
 }

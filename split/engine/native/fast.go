@@ -13,7 +13,7 @@ import (
 // group alone, never on the stage around it.
 func (c *compiler) fast(ops []*split.Op) bool {
 	first := ops[0]
-	if len(ops) == 1 && c.integer(first) {
+	if len(ops) == 1 && (c.integer(first) || first.Is("Equal") && c.equal(first)) {
 		return true
 	}
 	for _, op := range ops {

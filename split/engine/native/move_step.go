@@ -33,40 +33,83 @@ func (c *compiler) concat(op *split.Op) bool {
 		at = map[int]int{0: 0, 1: len(so) - 1, 2: 1, 3: 2}[axis]
 	}
 	outer, _, inner := blocks(mem, at)
-	s.outer = outer
-	for _, v := range op.Inputs {
-		if cl {
-			s.in = append(s.in, c.toCL(v))
-		} else {
-			c.toPlain(v)
-			s.in = append(s.in, int(v))
-		}
-		s.size = append(s.size, c.p.slots[v].shape[axis]*inner)
-	}
+	total := 0
 	s.y = c.out(y, cl)
+	for _, v := range op.Inputs {
+		n := c.p.slots[v].shape[axis] * inner
+		if !cl {
+			c.toPlain(v)
+		} else if inner == 1 && once(op.Inputs, v) && c.writesInto(v, s.y, total, so[axis]) {
+			total += n
+			continue
+		}
+		from := int(v)
+		if cl {
+			from = c.toCL(v)
+		}
+		s.in, s.size, s.at = append(s.in, from), append(s.size, n), append(s.at, total)
+		total += n
+	}
+	if len(s.in) == 0 {
+		return true // everything is where it belongs
+	}
+	s.row = total
+	s.task = rowTask{rows: outer, n: total, nanos: outer * (total*cheapPicos/1000 + len(s.in)*4), f: s.rows}
 	c.add(s, stepIO{reads: s.in, writes: []int{s.y}})
 	return true
 }
 
+// once reports whether v is among vs exactly once.
+func once(vs []split.ValueID, v split.ValueID) bool {
+	at := slices.Index(vs, v)
+	return at >= 0 && !slices.Contains(vs[at+1:], v)
+}
+
+// writesInto makes the convolution that computes v write its channels straight into slot y, from channel at on of the given
+// number, when nothing but the Concat into y reads v.
+func (c *compiler) writesInto(v split.ValueID, y, at, channels int) bool {
+	val := &c.g.Values[v]
+	if len(val.Consumers) != 1 || slices.Contains(c.g.Outputs, v) || c.plain[v] || c.cl[v] < 0 {
+		return false
+	}
+	for k := len(c.p.steps) - 1; k >= 0; k-- {
+		if !slices.Contains(c.p.io[k].writes, c.cl[v]) {
+			continue
+		}
+		conv, ok := c.p.steps[k].(*convStep)
+		if !ok || conv.dense == nil || conv.y != c.cl[v] {
+			return false
+		}
+		conv.y, conv.at, conv.dense.YStride = y, at, channels
+		c.p.io[k].writes = []int{y}
+		return true
+	}
+	return false
+}
+
+// concatStep copies row by row what was not computed in its place.
 type concatStep struct {
-	in, size []int // slot and elements per outer index of each input
-	outer, y int
+	in, size, at []int // slot, elements per row and place in the row of each input
+	row, y       int
+	p            *program
+	task         rowTask
 }
 
 func (s *concatStep) run(p *program) error {
-	row := 0
-	for _, n := range s.size {
-		row += n
-	}
-	y, at := p.slots[s.y].f32, 0
-	for k, i := range s.in {
-		x, n := p.slots[i].f32, s.size[k]
-		for o := range s.outer {
-			copy(y[o*row+at:o*row+at+n], x[o*n:])
-		}
-		at += n
-	}
+	s.p = p
+	p.parallel.Run(&s.task)
+	s.p = nil
 	return nil
+}
+
+func (s *concatStep) rows(lo, hi int) {
+	y := s.p.slots[s.y].f32
+	for k, i := range s.in {
+		x, n := s.p.slots[i].f32, s.size[k]
+		for o := lo; o < hi; o++ {
+			copy(y[o*s.row+s.at[k]:o*s.row+s.at[k]+n], x[o*n:])
+		}
+	}
 }
 
 // transpose appends a Transpose. One that only moves the channels of an image is a change of name where the image already

@@ -48,23 +48,19 @@ func (c *compiler) globalPooling(op *split.Op) bool {
 	if !ok || h*w == 0 {
 		return false
 	}
-	s := &globalPoolStep{n: n, ch: ch, pixels: h * w, highest: op.Type == "GlobalMaxPool"}
+	s := &globalPoolStep{task: kernel.GlobalPooling{N: n, Pixels: h * w, C: ch, Highest: op.Type == "GlobalMaxPool"}}
 	s.x, s.y = c.toCL(op.Inputs[0]), c.outCL(op.Outputs[0])
 	c.add(s, stepIO{reads: []int{s.x}, writes: []int{s.y}})
 	return true
 }
 
 type globalPoolStep struct {
-	x, y, n, ch, pixels int
-	highest             bool
+	x, y int
+	task kernel.GlobalPooling
 }
 
 func (s *globalPoolStep) run(p *program) error {
-	x, y := p.slots[s.x].f32, p.slots[s.y].f32
-	if s.highest {
-		kernel.GlobalMax(y, x, s.n, s.pixels, s.ch)
-	} else {
-		kernel.GlobalAverage(y, x, s.n, s.pixels, s.ch)
-	}
+	s.task.X, s.task.Y = p.slots[s.x].f32, p.slots[s.y].f32
+	p.parallel.Run(&s.task)
 	return nil
 }

@@ -82,7 +82,8 @@ func (s *reduceStep) rows(lo, hi int) {
 		case s.inner == 1:
 			y[0] = kernel.Sum(x)
 		case s.typ == "ReduceMean": // as a global pooling
-			kernel.GlobalAverage(y, x, 1, s.n, s.inner)
+			g := kernel.GlobalPooling{N: 1, Pixels: s.n, C: s.inner, X: x, Y: y}
+			g.Run(0, g.Units())
 			continue
 		default:
 			copy(y, x)
