@@ -18,8 +18,8 @@ import (
 	"github.com/cleave-mesh/cleave/node/store"
 	"github.com/cleave-mesh/cleave/split"
 	"github.com/cleave-mesh/cleave/split/engine"
+	"github.com/cleave-mesh/cleave/split/engine/backends"
 	"github.com/cleave-mesh/cleave/split/engine/native"
-	"github.com/cleave-mesh/cleave/split/engine/suite"
 	"github.com/cleave-mesh/cleave/split/onnx"
 	"github.com/cleave-mesh/cleave/transport"
 )
@@ -44,7 +44,7 @@ func calibrated(t *testing.T, cuts int) (*calibrate.File, []tensor.Value) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if g, err = suite.Prepare(g, bound); err != nil {
+	if g, err = backends.Prepare(g, bound); err != nil {
 		t.Fatal(err)
 	}
 	pixels, err := calibrate.ParsePixels("scale=127.5,offset=-1")

@@ -6,7 +6,7 @@ import (
 
 	"github.com/cleave-mesh/cleave/internal/tensor"
 	"github.com/cleave-mesh/cleave/node/client"
-	"github.com/cleave-mesh/cleave/split/engine/suite"
+	"github.com/cleave-mesh/cleave/split/engine/backends"
 	"github.com/cleave-mesh/cleave/split/onnx"
 )
 
@@ -75,7 +75,7 @@ func testDivisions(t *testing.T) []client.Division {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if g, err = suite.Prepare(g, bound); err != nil {
+	if g, err = backends.Prepare(g, bound); err != nil {
 		t.Fatal(err)
 	}
 	names := []string{"device", "edge", "cloud"}

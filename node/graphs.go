@@ -12,7 +12,7 @@ import (
 	"github.com/cleave-mesh/cleave/internal/tensor"
 	"github.com/cleave-mesh/cleave/node/store"
 	"github.com/cleave-mesh/cleave/split"
-	"github.com/cleave-mesh/cleave/split/engine/suite"
+	"github.com/cleave-mesh/cleave/split/engine/backends"
 	"github.com/cleave-mesh/cleave/split/onnx"
 )
 
@@ -98,7 +98,7 @@ func (c *graphs) build(model store.Digest, shapes map[string][]int) (*canonical,
 	if err != nil {
 		return nil, err
 	}
-	if g, err = suite.Prepare(g, bound); err != nil {
+	if g, err = backends.Prepare(g, bound); err != nil {
 		return nil, fmt.Errorf("prepare model: %w", err)
 	}
 	d := g.Digest()

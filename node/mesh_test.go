@@ -14,7 +14,6 @@ import (
 	"github.com/cleave-mesh/cleave/node/host"
 	"github.com/cleave-mesh/cleave/split/engine"
 	"github.com/cleave-mesh/cleave/split/engine/backends"
-	"github.com/cleave-mesh/cleave/split/engine/suite"
 	"github.com/cleave-mesh/cleave/split/onnx"
 )
 
@@ -140,7 +139,7 @@ func local(t *testing.T) (in, out map[string]*tensor.Tensor) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if g, err = suite.Prepare(g, bound); err != nil {
+	if g, err = backends.Prepare(g, bound); err != nil {
 		t.Fatal(err)
 	}
 	exec, err := backends.Backends()[0].Compile(t.Context(), g, engine.Options{Threads: 1})

@@ -16,7 +16,6 @@ import (
 	"github.com/cleave-mesh/cleave/split"
 	"github.com/cleave-mesh/cleave/split/engine"
 	"github.com/cleave-mesh/cleave/split/engine/backends"
-	"github.com/cleave-mesh/cleave/split/engine/suite"
 	"github.com/cleave-mesh/cleave/split/onnx"
 )
 
@@ -47,7 +46,7 @@ type groupBench struct {
 
 func newBench() *cobra.Command {
 	var flags engineFlags
-	var asJSON, groups bool
+	var asJSON, groups, memory, alone bool
 	var duration time.Duration
 	var shapes []string
 	var against string
@@ -60,6 +59,9 @@ func newBench() *cobra.Command {
 			bound, err := parseShapes(shapes)
 			if err != nil {
 				return err
+			}
+			if memory {
+				return benchMemory(cmd, args[0], against, alone, asJSON, &flags)
 			}
 			if against != "" {
 				r, err := compareEngines(cmd.Context(), args[0], against, counts, duration, bound, &flags, newProgress(cmd.ErrOrStderr()))
@@ -86,6 +88,9 @@ func newBench() *cobra.Command {
 	flags.add(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON document")
 	cmd.Flags().BoolVar(&groups, "groups", false, "also time each group of ops")
+	cmd.Flags().BoolVar(&memory, "memory", false, "instead of times, print predicted and measured memory, load time and the peak of a fresh process; FILE may be a folder of models")
+	cmd.Flags().BoolVar(&alone, "alone", false, "measure memory in this process, not in a fresh one")
+	_ = cmd.Flags().MarkHidden("alone") // what --memory starts
 	cmd.Flags().DurationVar(&duration, "time", time.Second, "how long to measure")
 	cmd.Flags().StringArrayVar(&shapes, "shape", nil, "size of an input as NAME=1x3x224x224, for models that leave it open; repeat for each")
 	cmd.Flags().StringVar(&against, "against", "", "compare with another engine, run by run in turn; FILE may be a folder of models")
@@ -116,11 +121,11 @@ func benchModel(ctx context.Context, path string, shapes map[string]tensor.Shape
 		return nil, err
 	}
 	start := time.Now()
-	g, err := onnx.Load(path)
+	g, err := onnx.LoadSkeleton(path) // times do not depend on weights that are not there yet
 	if err != nil {
 		return nil, err
 	}
-	ready, err := suite.Prepare(g, shapes)
+	ready, err := backends.Prepare(g, shapes)
 	if err != nil {
 		return nil, err
 	}

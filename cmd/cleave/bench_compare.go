@@ -121,7 +121,7 @@ func compareModel(ctx context.Context, path string, engines [2]engine.Backend, t
 			return nil, err
 		}
 		if b.Name() != "ort" { // ONNX Runtime optimises the model as it is
-			if bound, err = suite.Prepare(g, inputShapes(g, in)); err != nil {
+			if bound, err = backends.Prepare(g, inputShapes(g, in)); err != nil {
 				return nil, err
 			}
 		}

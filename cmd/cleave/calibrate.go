@@ -15,7 +15,6 @@ import (
 	"github.com/cleave-mesh/cleave/internal/tensor"
 	"github.com/cleave-mesh/cleave/split"
 	"github.com/cleave-mesh/cleave/split/engine/backends"
-	"github.com/cleave-mesh/cleave/split/engine/suite"
 	"github.com/cleave-mesh/cleave/split/onnx"
 )
 
@@ -86,7 +85,7 @@ func runCalibrate(cmd *cobra.Command, path string, f *calibrateFlags) error {
 	if err != nil {
 		return err
 	}
-	ready, err := suite.Prepare(g, inputShapes(g, samples[0]))
+	ready, err := backends.Prepare(g, inputShapes(g, samples[0]))
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,6 @@ import (
 	"github.com/cleave-mesh/cleave/split"
 	"github.com/cleave-mesh/cleave/split/engine"
 	"github.com/cleave-mesh/cleave/split/engine/backends"
-	"github.com/cleave-mesh/cleave/split/engine/suite"
 	"github.com/cleave-mesh/cleave/split/onnx"
 )
 
@@ -201,7 +200,7 @@ func prepareModel(path string, file *calibrate.File) (*split.Graph, error) {
 			}
 		}
 	}
-	if g, err = suite.Prepare(g, shapes); err != nil || file == nil {
+	if g, err = backends.Prepare(g, shapes); err != nil || file == nil {
 		return g, err
 	}
 	d := g.Digest()

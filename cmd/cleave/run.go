@@ -16,7 +16,6 @@ import (
 	"github.com/cleave-mesh/cleave/split"
 	"github.com/cleave-mesh/cleave/split/engine"
 	"github.com/cleave-mesh/cleave/split/engine/backends"
-	"github.com/cleave-mesh/cleave/split/engine/suite"
 	"github.com/cleave-mesh/cleave/split/onnx"
 )
 
@@ -144,7 +143,7 @@ func runModel(cmd *cobra.Command, path string, inputs []string, save string, fla
 	}
 	r := &runReport{Model: path, Engine: backend.Name(), Version: backend.Version()}
 	start := time.Now()
-	ready, err := suite.Prepare(g, inputShapes(g, in))
+	ready, err := backends.Prepare(g, inputShapes(g, in))
 	if err != nil {
 		return nil, err
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/cleave-mesh/cleave/internal/tensor"
 	"github.com/cleave-mesh/cleave/split"
 	"github.com/cleave-mesh/cleave/split/engine"
+	"github.com/cleave-mesh/cleave/split/engine/backends"
 	"github.com/cleave-mesh/cleave/split/engine/native"
-	"github.com/cleave-mesh/cleave/split/engine/suite"
 	"github.com/cleave-mesh/cleave/split/onnx"
 )
 
@@ -32,7 +32,7 @@ func newOracle(ctx context.Context, input *tensor.Tensor) (*oracle, error) {
 		return nil, fmt.Errorf("the demo's model has %d inputs, want 1", len(graph.Inputs))
 	}
 	name := graph.Values[graph.Inputs[0]].Name
-	if graph, err = suite.Prepare(graph, map[string]tensor.Shape{name: input.Shape()}); err != nil {
+	if graph, err = backends.Prepare(graph, map[string]tensor.Shape{name: input.Shape()}); err != nil {
 		return nil, err
 	}
 	exe, err := native.New(native.Config{}).Compile(ctx, graph, engine.Options{})

@@ -18,6 +18,8 @@ type Tensor struct {
 	shape Shape
 	data  []byte   // every type but String
 	text  []string // String only
+	// mapped says that data is part of a file's mapping.
+	mapped bool
 }
 
 // New allocates a zeroed tensor. It fails on an invalid type, an unknown dimension or an overflow.
@@ -109,7 +111,7 @@ func (t *Tensor) Reshape(s Shape) (*Tensor, error) {
 	if n != t.Len() {
 		return nil, fmt.Errorf("reshape: %v has %d elements, %v has %d", t.shape, t.Len(), s, n)
 	}
-	return &Tensor{dtype: t.dtype, shape: s.Clone(), data: t.data, text: t.text}, nil
+	return &Tensor{dtype: t.dtype, shape: s.Clone(), data: t.data, text: t.text, mapped: t.mapped}, nil
 }
 
 // Equal reports whether both tensors have the same type, shape and bits: NaNs with the same payload are equal, and 0

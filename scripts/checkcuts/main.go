@@ -16,6 +16,7 @@ import (
 	"github.com/cleave-mesh/cleave/internal/tensor"
 	"github.com/cleave-mesh/cleave/split/engine"
 	"github.com/cleave-mesh/cleave/split/engine/native"
+	"github.com/cleave-mesh/cleave/split/engine/backends"
 	"github.com/cleave-mesh/cleave/split/engine/suite"
 	"github.com/cleave-mesh/cleave/split/onnx"
 )
@@ -71,7 +72,7 @@ func check(c suite.Case) (cuts int, ran bool, err error) {
 			shapes[g.Values[id].Name] = t.Shape()
 		}
 	}
-	ready, err := suite.Prepare(g, shapes)
+	ready, err := backends.Prepare(g, shapes)
 	if err != nil {
 		return 0, false, err
 	}

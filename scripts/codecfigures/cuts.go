@@ -10,7 +10,7 @@ import (
 	"github.com/cleave-mesh/cleave/split"
 	"github.com/cleave-mesh/cleave/split/engine"
 	"github.com/cleave-mesh/cleave/split/engine/native"
-	"github.com/cleave-mesh/cleave/split/engine/suite"
+	"github.com/cleave-mesh/cleave/split/engine/backends"
 	"github.com/cleave-mesh/cleave/split/onnx"
 )
 
@@ -42,7 +42,7 @@ func boundaries(ctx context.Context, dir string, limit int) ([]boundary, error) 
 		}
 		in[i], shapes[g.Values[id].Name] = t, t.Shape()
 	}
-	if g, err = suite.Prepare(g, shapes); err != nil {
+	if g, err = backends.Prepare(g, shapes); err != nil {
 		return nil, err
 	}
 	cuts := chosen(g, limit)

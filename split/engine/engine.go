@@ -49,10 +49,19 @@ type Executable interface {
 	Close() error
 }
 
-// Memory is predicted before and reported after compilation.
+// Memory is what an executable holds while it runs, in bytes; it is known when it is compiled, before the first run. Reading
+// and compiling take more for a moment.
 type Memory struct {
-	Weights, Activations int64 // bytes
+	Weights     int64 // packed weights, and constants that are used as they are and are not Mapped
+	Activations int64 // arenas, those of subgraphs included
+	Scratch     int64 // working memory of kernels and the program itself
+	// Mapped is constants that are used where they lie in the model's file. Their pages come when they are read and go when the
+	// system needs memory, so that Total and Options.MemoryLimit do not count them.
+	Mapped int64
 }
+
+// Total is what cannot be taken back: all but Mapped.
+func (m Memory) Total() int64 { return m.Weights + m.Activations + m.Scratch }
 
 // GroupTimer is implemented by Executables that can time each group of a run.
 type GroupTimer interface {

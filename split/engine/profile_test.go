@@ -4,14 +4,20 @@ import (
 	"context"
 	"errors"
 	"math"
+	"os"
+	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
+	"github.com/cleave-mesh/cleave/internal/onnxpb"
 	"github.com/cleave-mesh/cleave/internal/tensor"
 	"github.com/cleave-mesh/cleave/split"
 	"github.com/cleave-mesh/cleave/split/engine"
+	"github.com/cleave-mesh/cleave/split/engine/backends"
 	"github.com/cleave-mesh/cleave/split/engine/native"
-	"github.com/cleave-mesh/cleave/split/engine/suite"
 	"github.com/cleave-mesh/cleave/split/onnx"
 )
 
@@ -20,7 +26,7 @@ func TestProfile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if g, err = suite.Prepare(g, nil); err != nil {
+	if g, err = backends.Prepare(g, nil); err != nil {
 		t.Fatal(err)
 	}
 	p, err := engine.NewProfile(context.Background(), native.New(native.Config{}), g, engine.ProfileOptions{Runs: 3, Cuts: 3, Budget: time.Minute})
@@ -56,5 +62,82 @@ func TestProfileRefusesOpenShapes(t *testing.T) {
 	}
 	if _, err := engine.NewProfile(context.Background(), native.New(native.Config{}), g, engine.ProfileOptions{}); !errors.Is(err, engine.ErrDynamic) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestProfileWithoutWeights profiles a model whose external data is not there.
+func TestProfileWithoutWeights(t *testing.T) {
+	memory := map[bool]engine.Memory{}
+	for _, gone := range []bool{false, true} {
+		path := filepath.Join(t.TempDir(), "m.onnx")
+		writeExternal(t, path)
+		if gone {
+			if err := os.Remove(path + ".data"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		g, err := onnx.LoadSkeleton(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if g, err = backends.Prepare(g, nil); err != nil {
+			t.Fatal(err)
+		}
+		p, err := engine.NewProfile(t.Context(), native.New(native.Config{}), g, engine.ProfileOptions{Runs: 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Whole <= 0 || len(p.Groups) != len(g.Groups) {
+			t.Errorf("weights gone %v: %g s in %d groups of %d", gone, p.Whole, len(p.Groups), len(g.Groups))
+		}
+		memory[gone] = p.Memory
+	}
+	if memory[false] != memory[true] {
+		t.Errorf("memory %+v without weights, %+v with them", memory[true], memory[false])
+	}
+}
+
+// writeExternal writes a model of a convolution and a product whose weights lie in path.data.
+func writeExternal(t *testing.T, path string) {
+	t.Helper()
+	var data []byte
+	outside := func(name string, dims ...int64) *onnxpb.TensorProto {
+		n := int64(4)
+		for _, d := range dims {
+			n *= d
+		}
+		p := &onnxpb.TensorProto{Name: name, DataType: 1, Dims: dims, DataLocation: onnxpb.TensorProto_EXTERNAL, ExternalData: []*onnxpb.StringStringEntryProto{
+			{Key: "location", Value: filepath.Base(path) + ".data"}, {Key: "offset", Value: strconv.Itoa(len(data))},
+		}}
+		data = append(data, make([]byte, n)...)
+		return p
+	}
+	b := split.NewBuilder("external", onnx.ModernOpset)
+	x := b.Input("x", split.Type{DType: tensor.Float32, Shape: tensor.Shape{1, 3, 16, 16}})
+	w := b.Input("w", split.Type{DType: tensor.Float32, Shape: tensor.Shape{8, 3, 3, 3}})
+	f := b.Input("f", split.Type{DType: tensor.Float32, Shape: tensor.Shape{8 * 14 * 14, 10}})
+	y := b.Op("Flatten", nil, b.Op("Relu", nil, b.Op("Conv", nil, x, w)))
+	b.Output(b.Op("MatMul", nil, y, f))
+	g, err := b.Graph()
+	if err != nil {
+		t.Fatal(err)
+	}
+	model, err := onnx.Encode(g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &onnxpb.ModelProto{}
+	if err := proto.Unmarshal(model, m); err != nil {
+		t.Fatal(err)
+	}
+	m.Graph.Input = m.Graph.Input[:1]
+	m.Graph.Initializer = []*onnxpb.TensorProto{outside("w", 8, 3, 3, 3), outside("f", 8*14*14, 10)}
+	if model, err = proto.Marshal(m); err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string][]byte{path: model, path + ".data": data} {
+		if err := os.WriteFile(name, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -16,11 +16,23 @@ import (
 const irVersion = 10
 
 // Encode writes g as an ONNX model whose ops are ONNX's own (and com.microsoft's where g has them): what Decode reads back is equal to
-// g but for Groups. Constants are stored inside, so the result is refused above MaxModelBytes. Equal graphs give equal bytes.
+// g but for Groups and the exceptions of portable.go. Constants are stored inside, so the result is refused above MaxModelBytes:
+// see Save. Equal graphs give equal bytes.
 func Encode(g *split.Graph) ([]byte, error) {
 	if size := constantBytes(g); size > MaxModelBytes {
-		return nil, fmt.Errorf("encode model: %w: %d bytes of constants, the limit is %d", split.ErrLimit, size, int64(MaxModelBytes))
+		return nil, fmt.Errorf("encode model: %w: %d bytes of constants, the limit is %d: save it with external data", split.ErrLimit, size,
+			int64(MaxModelBytes))
 	}
+	return (&encoder{}).model(g)
+}
+
+// encoder writes one model.
+type encoder struct {
+	external *externalWriter // where large constants go; nil for into the model
+	open     bool            // sizes of values are not stated
+}
+
+func (e *encoder) model(g *split.Graph) ([]byte, error) {
 	m := &onnxpb.ModelProto{IrVersion: irVersion, ProducerName: "cleave"}
 	for _, domain := range slices.Sorted(maps.Keys(g.Opset)) {
 		m.OpsetImport = append(m.OpsetImport, &onnxpb.OperatorSetIdProto{Domain: domain, Version: int64(g.Opset[domain])})
@@ -28,8 +40,9 @@ func Encode(g *split.Graph) ([]byte, error) {
 	for _, key := range slices.Sorted(maps.Keys(g.Metadata)) {
 		m.MetadataProps = append(m.MetadataProps, &onnxpb.StringStringEntryProto{Key: key, Value: g.Metadata[key]})
 	}
+	e.open = hasBranches(g)
 	var err error
-	if m.Graph, err = encodeGraph(g, nil); err != nil {
+	if m.Graph, err = e.graph(g, nil); err != nil {
 		return nil, fmt.Errorf("encode model: %w", err)
 	}
 	if m.Graph.Name == "" {
@@ -52,8 +65,8 @@ func constantBytes(g *split.Graph) int64 {
 	return n
 }
 
-// encodeGraph converts g. outer holds the tensors that the graph around g has by name: a subgraph does not repeat them.
-func encodeGraph(g *split.Graph, outer map[string]*tensor.Tensor) (*onnxpb.GraphProto, error) {
+// graph converts g. outer holds the tensors that the graph around g has by name: a subgraph does not repeat them.
+func (e *encoder) graph(g *split.Graph, outer map[string]*tensor.Tensor) (*onnxpb.GraphProto, error) {
 	p := &onnxpb.GraphProto{Name: g.Name}
 	used := make([]bool, len(g.Values))
 	border := map[split.ValueID]bool{}
@@ -69,7 +82,7 @@ func encodeGraph(g *split.Graph, outer map[string]*tensor.Tensor) (*onnxpb.Graph
 	}
 	for _, v := range g.Inputs {
 		border[v] = true
-		p.Input = append(p.Input, valueProto(&g.Values[v]))
+		p.Input = append(p.Input, e.value(&g.Values[v]))
 	}
 	consts := maps.Clone(outer)
 	if consts == nil {
@@ -80,34 +93,39 @@ func encodeGraph(g *split.Graph, outer map[string]*tensor.Tensor) (*onnxpb.Graph
 		if val.Const == nil || !used[v] && len(val.Consumers) == 0 || consts[val.Name] == val.Const {
 			continue
 		}
-		p.Initializer = append(p.Initializer, TensorProto(val.Name, val.Const))
-		consts[val.Name] = val.Const
-	}
-	for i := range g.Ops {
-		n, err := encodeOp(g, &g.Ops[i], consts)
+		t, err := e.constant(val.Name, val.Const)
 		if err != nil {
 			return nil, err
 		}
+		p.Initializer = append(p.Initializer, t)
+		consts[val.Name] = val.Const
+	}
+	for i := range g.Ops {
+		n, err := e.op(g, &g.Ops[i], consts)
+		if err != nil {
+			return nil, err
+		}
+		p.Node = append(p.Node, e.scalars(g, &g.Ops[i], n)...)
 		p.Node = append(p.Node, n)
 		for _, v := range g.Ops[i].Outputs {
 			if v == split.None || border[v] {
 				continue
 			}
 			if val := &g.Values[v]; val.DType != tensor.Invalid || val.Kind != split.TensorKind {
-				p.ValueInfo = append(p.ValueInfo, valueProto(val))
+				p.ValueInfo = append(p.ValueInfo, e.value(val))
 			}
 		}
 	}
 	for _, v := range g.Outputs {
-		p.Output = append(p.Output, valueProto(&g.Values[v]))
+		p.Output = append(p.Output, e.value(&g.Values[v]))
 	}
 	return p, nil
 }
 
-func encodeOp(g *split.Graph, o *split.Op, consts map[string]*tensor.Tensor) (*onnxpb.NodeProto, error) {
+func (e *encoder) op(g *split.Graph, o *split.Op, consts map[string]*tensor.Tensor) (*onnxpb.NodeProto, error) {
 	n := &onnxpb.NodeProto{Name: o.Name, OpType: o.Type, Domain: o.Domain, Input: names(g, o.Inputs), Output: names(g, o.Outputs)}
 	for _, name := range slices.Sorted(maps.Keys(o.Attrs)) {
-		a, err := encodeAttr(name, o.Attrs[name], consts)
+		a, err := e.attr(name, o.Attrs[name], consts)
 		if err != nil {
 			return nil, nodeError(n, err)
 		}
@@ -126,7 +144,7 @@ func names(g *split.Graph, ids []split.ValueID) []string {
 	return list
 }
 
-func encodeAttr(name string, a split.Attr, consts map[string]*tensor.Tensor) (*onnxpb.AttributeProto, error) {
+func (e *encoder) attr(name string, a split.Attr, consts map[string]*tensor.Tensor) (*onnxpb.AttributeProto, error) {
 	p := &onnxpb.AttributeProto{Name: name}
 	switch a := a.(type) {
 	case int64:
@@ -152,7 +170,7 @@ func encodeAttr(name string, a split.Attr, consts map[string]*tensor.Tensor) (*o
 			p.Tensors = append(p.Tensors, TensorProto("", t))
 		}
 	case *split.Graph:
-		g, err := encodeGraph(a, consts)
+		g, err := e.graph(a, consts)
 		if err != nil {
 			return nil, err
 		}
@@ -160,7 +178,7 @@ func encodeAttr(name string, a split.Attr, consts map[string]*tensor.Tensor) (*o
 	case []*split.Graph:
 		p.Type = onnxpb.AttributeProto_GRAPHS
 		for _, sub := range a {
-			g, err := encodeGraph(sub, consts)
+			g, err := e.graph(sub, consts)
 			if err != nil {
 				return nil, err
 			}
@@ -195,10 +213,14 @@ func WriteTensor(name string, t *tensor.Tensor) ([]byte, error) {
 	return proto.MarshalOptions{Deterministic: true}.Marshal(TensorProto(name, t))
 }
 
-func valueProto(v *split.Value) *onnxpb.ValueInfoProto {
+func (e *encoder) value(v *split.Value) *onnxpb.ValueInfoProto {
 	p := &onnxpb.ValueInfoProto{Name: v.Name}
 	if v.Kind != split.TensorKind || v.DType != tensor.Invalid {
-		p.Type = typeProto(v.Type())
+		t := v.Type()
+		if e.open && t.Shape != nil {
+			t.Shape = slices.Repeat(tensor.Shape{tensor.Unknown}, len(t.Shape))
+		}
+		p.Type = typeProto(t)
 	}
 	return p
 }

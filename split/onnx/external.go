@@ -1,8 +1,10 @@
 package onnx
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strconv"
 
@@ -85,6 +87,9 @@ func (r *reader) external(p *onnxpb.TensorProto, d tensor.DType, shape tensor.Sh
 			offset, length, d, shape, want)
 	}
 	f, err := r.files.open(r.dir, location)
+	if r.made != nil && errors.Is(err, fs.ErrNotExist) {
+		return r.made.weights(d, shape)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: external data %q: %v", split.ErrInvalid, location, err)
 	}
@@ -95,6 +100,9 @@ func (r *reader) external(p *onnxpb.TensorProto, d tensor.DType, shape tensor.Sh
 	if info.Size()-offset < length {
 		return nil, fmt.Errorf("%w: external data %q has %d bytes, but %d from %d on are needed: the file is cut short: fetch it again",
 			split.ErrInvalid, location, info.Size(), length, offset)
+	}
+	if whole, err := mapFile(f, info); err == nil {
+		return tensor.FromMapped(d, shape, whole[offset:offset+length:offset+length])
 	}
 	data := tensor.AlignedBytes(want)
 	if _, err := io.ReadFull(io.NewSectionReader(f, offset, length), data); err != nil {

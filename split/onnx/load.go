@@ -3,7 +3,6 @@ package onnx
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
@@ -17,8 +16,11 @@ import (
 var ErrFormat = errors.New("not a readable ONNX file")
 
 // Load reads the model at path; external data lies in the file's directory. Shapes are as the model declares them: see
-// split.Specialize. Constants share the one buffer that the file was read into.
-func Load(path string) (*split.Graph, error) {
+// split.Specialize. Constants share the file's mapping, or the one buffer that it was read into where the system maps no files.
+func Load(path string) (*split.Graph, error) { return load(path, nil) }
+
+// load is Load with what makes up missing external data.
+func load(path string, made *generator) (*split.Graph, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("load model: %w", err)
@@ -35,11 +37,14 @@ func Load(path string) (*split.Graph, error) {
 		return nil, fmt.Errorf("load model %s: %w: %d bytes, the limit is %d: export it with external data", path, split.ErrLimit,
 			info.Size(), int64(MaxModelBytes))
 	}
-	buf := make([]byte, info.Size())
-	if _, err := io.ReadFull(f, buf); err != nil {
+	buf, mapped, err := contentsOf(f, info)
+	if err != nil {
 		return nil, fmt.Errorf("load model: read %s: %w", path, err)
 	}
-	g, err := decode(buf, filepath.Dir(path), true)
+	g, err := decode(buf, filepath.Dir(path), source{owned: !mapped, mapped: mapped, made: made})
+	if mapped {
+		coolFile(buf)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("load model %s: %w", path, err)
 	}
@@ -52,15 +57,22 @@ func Decode(model []byte, dir string) (*split.Graph, error) {
 	if len(model) > MaxModelBytes {
 		return nil, fmt.Errorf("decode model: %w: %d bytes, the limit is %d", split.ErrLimit, len(model), int64(MaxModelBytes))
 	}
-	g, err := decode(model, dir, false)
+	g, err := decode(model, dir, source{})
 	if err != nil {
 		return nil, fmt.Errorf("decode model: %w", err)
 	}
 	return g, nil
 }
 
-// decode reads a model; owned says that buf may be changed.
-func decode(buf []byte, dir string, owned bool) (*split.Graph, error) {
+// source says what a reader may do with a model's bytes, and without them.
+type source struct {
+	owned  bool       // the bytes may be changed
+	mapped bool       // they are a file's mapping
+	made   *generator // makes up what is missing of external data; nil when that is an error
+}
+
+// decode reads a model.
+func decode(buf []byte, dir string, from source) (*split.Graph, error) {
 	c := &carver{raw: [][]byte{}}
 	if err := c.add(buf, modelMessage, 0); err != nil {
 		return nil, err
@@ -72,8 +84,8 @@ func decode(buf []byte, dir string, owned bool) (*split.Graph, error) {
 	if m.Graph == nil {
 		return nil, fmt.Errorf("%w: it holds no graph", ErrFormat)
 	}
-	r := &reader{model: m, dir: dir, raw: c.raw}
-	if owned {
+	r := &reader{model: m, dir: dir, raw: c.raw, mapped: from.mapped, made: from.made}
+	if from.owned {
 		r.buf = buf
 	}
 	defer r.close()

@@ -14,6 +14,8 @@ import (
 type reader struct {
 	model     *onnxpb.ModelProto
 	dir       string
+	mapped    bool // the model's bytes are a file's mapping
+	made      *generator
 	buf       []byte   // the file's bytes when the reader may change them, else nil
 	raw       [][]byte // what the carver took out of the model; nil when nothing was
 	files     externalFiles

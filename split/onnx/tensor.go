@@ -93,6 +93,12 @@ func (r *reader) contents(p *onnxpb.TensorProto) (*tensor.Tensor, error) {
 		if r.raw != nil && len(p.RawData) > 0 { // a tensor inside a function is read once a call
 			r.raw[binary.LittleEndian.Uint32(p.RawData)] = aligned
 		}
+		if r.mapped && len(aligned) >= minMappedTensor {
+			return tensor.FromMapped(d, shape, aligned)
+		}
+		if r.mapped {
+			aligned = append(tensor.AlignedBytes(0), aligned...)
+		}
 		return tensor.FromBytes(d, shape, aligned)
 	}
 	return typedContents(p, d, shape, want)

@@ -21,8 +21,8 @@ type call struct {
 	in, out []tensor.Value
 	// place returns memory that was planned for output i, or nil when there is none that fits.
 	place func(i int, d tensor.DType, s tensor.Shape) *tensor.Tensor
-	// body makes a subgraph of the op ready to run; nil where ops with subgraphs cannot be evaluated.
-	body func(c *call, g *split.Graph) (*body, error)
+	// body makes the subgraph of the op that is called name ready to run; nil where ops with subgraphs cannot be evaluated.
+	body func(name string) *body
 }
 
 func (c *call) errorf(format string, args ...any) error {
@@ -46,8 +46,8 @@ func describe(op *split.Op) string {
 	return fmt.Sprintf("op %s (%s)", op.Name, typ)
 }
 
-// has reports whether input i is present.
-func (c *call) has(i int) bool { return i < len(c.in) && c.in[i] != nil }
+// has reports whether input i is present; -1 never is.
+func (c *call) has(i int) bool { return i >= 0 && i < len(c.in) && c.in[i] != nil }
 
 // want reports whether somebody asked for output i.
 func (c *call) want(i int) bool { return i < len(c.op.Outputs) && c.op.Outputs[i] != split.None }

@@ -2,6 +2,9 @@ package native
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/cleave-mesh/cleave/internal/tensor"
 	"github.com/cleave-mesh/cleave/split"
@@ -57,7 +60,7 @@ func (e *executable) compile(ctx context.Context, g *split.Graph) (*program, err
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if err := c.group(&groups[i]); err != nil {
+		if err := c.group(ctx, &groups[i]); err != nil {
 			return nil, err
 		}
 		p.ends = append(p.ends, len(p.steps))
@@ -69,19 +72,22 @@ func (e *executable) compile(ctx context.Context, g *split.Graph) (*program, err
 		p.ends[n-1] = len(p.steps)
 	}
 	c.plan()
+	c.forget()
 	return p, nil
 }
 
 // group appends the steps of one group. The shorter form of its ops is taken where there is one; of those, the longest runs
 // that have a vectorised step become one step each.
-func (c *compiler) group(gr *split.Group) error {
+func (c *compiler) group(ctx context.Context, gr *split.Group) error {
 	ops := make([]*split.Op, 0, len(gr.Ops))
 	for _, id := range gr.Ops {
 		ops = append(ops, &c.g.Ops[id])
 	}
 	if c.e.cfg.Reference {
 		for _, op := range ops {
-			c.reference(op)
+			if err := c.reference(ctx, op); err != nil {
+				return err
+			}
 		}
 		return nil
 	}
@@ -104,7 +110,9 @@ func (c *compiler) group(gr *split.Group) error {
 			n--
 		}
 		if n == 0 {
-			c.reference(ops[i])
+			if err := c.reference(ctx, ops[i]); err != nil {
+				return err
+			}
 			n = 1
 		}
 		i += n
@@ -145,7 +153,7 @@ func (c *compiler) fold(op *split.Op) bool {
 }
 
 // reference appends the step that computes op by its reference implementation.
-func (c *compiler) reference(op *split.Op) {
+func (c *compiler) reference(ctx context.Context, op *split.Op) error {
 	e := lookup(op.Domain, op.Type)
 	for _, v := range op.Inputs {
 		c.toPlain(v)
@@ -154,9 +162,16 @@ func (c *compiler) reference(op *split.Op) {
 		c.toPlain(v)
 	}
 	if e.alias && c.aliased(op.Inputs[0], op.Outputs[0]) {
-		return
+		return nil
 	}
-	s := &evalStep{e: e, bodies: map[*split.Graph]*program{}}
+	bodies, err := c.bodies(ctx, op)
+	if err != nil {
+		return err
+	}
+	if bodies != nil {
+		op = withoutGraphs(op)
+	}
+	s := &evalStep{e: e}
 	for _, v := range op.Inputs {
 		s.in = append(s.in, int(v))
 	}
@@ -170,51 +185,114 @@ func (c *compiler) reference(op *split.Op) {
 	s.c = call{
 		op: op, opset: c.g.Opset[op.Domain], in: make([]tensor.Value, len(s.in)), out: make([]tensor.Value, len(s.out)),
 		place: p.place(s.out),
-		body:  c.body(op, s.bodies),
+		body:  func(name string) *body { return bodies[name].bind(p) },
 	}
 	io := stepIO{reads: s.in, writes: s.out, shares: e.shares}
 	for _, v := range op.Captures {
 		io.reads = append(io.reads, int(v))
 	}
 	c.add(s, io)
+	return nil
 }
 
-// body finds or compiles the program of a subgraph of op and binds what it captures.
-func (c *compiler) body(op *split.Op, bodies map[*split.Graph]*program) func(*call, *split.Graph) (*body, error) {
-	p, outer := c.p, map[string]int{}
+// withoutGraphs is op without its subgraphs, once they are compiled: they hold constants.
+func withoutGraphs(op *split.Op) *split.Op {
+	o := *op
+	o.Attrs = maps.Clone(op.Attrs)
+	op.Subgraphs(func(name string, _ *split.Graph) { delete(o.Attrs, name) })
+	return &o
+}
+
+// bodies compiles the subgraphs of op, by attribute. Their memory is the program's.
+func (c *compiler) bodies(ctx context.Context, op *split.Op) (map[string]*body, error) {
+	outer := map[string]int{}
 	for _, v := range op.Captures {
 		outer[c.g.Values[v].Name] = int(v)
 	}
-	return func(cl *call, g *split.Graph) (*body, error) {
-		prog := bodies[g]
-		if prog == nil {
-			var err error
-			if prog, err = c.e.compile(cl.ctx, g); err != nil {
-				return nil, err
-			}
-			bodies[g] = prog
+	var bodies map[string]*body
+	var failed error
+	op.Subgraphs(func(name string, g *split.Graph) {
+		if failed != nil {
+			return
+		}
+		prog, err := c.e.compile(ctx, g)
+		if err != nil {
+			failed = err
+			return
 		}
 		b := &body{p: prog, captured: make([]tensor.Value, len(g.Captured))}
-		for i, id := range g.Captured {
+		for _, id := range g.Captured {
 			at, ok := outer[g.Values[id].Name]
 			if !ok {
-				return nil, cl.errorf("its subgraph reads %q, which is defined nowhere", g.Values[id].Name)
+				failed = fmt.Errorf("%s: its subgraph reads %q, which is defined nowhere", describe(op), g.Values[id].Name)
+				return
 			}
-			b.captured[i] = p.slots[at].val
+			b.from = append(b.from, at)
 		}
-		return b, nil
-	}
+		if bodies == nil {
+			bodies = map[string]*body{}
+		}
+		bodies[name] = b
+		c.p.bodies = append(c.p.bodies, prog)
+	})
+	return bodies, failed
 }
 
-// body is a subgraph that is ready to run.
+// body is a subgraph of an op.
 type body struct {
 	p        *program
-	captured []tensor.Value
+	from     []int          // slots of the program around it, parallel to the graph's Captured
+	captured []tensor.Value // their values
+}
+
+// bind takes the captured values from p. It returns b, or nil when b is nil.
+func (b *body) bind(p *program) *body {
+	if b != nil {
+		for i, at := range b.from {
+			b.captured[i] = p.slots[at].val
+		}
+	}
+	return b
 }
 
 // run computes the subgraph. Its results are valid until it runs again.
 func (b *body) run(ctx context.Context, in []tensor.Value) ([]tensor.Value, error) {
 	return b.p.run(ctx, in, b.captured, nil)
+}
+
+// forget drops the constants that no step reads: what was packed of them is enough.
+func (c *compiler) forget() {
+	read := make([]bool, len(c.p.slots))
+	for _, io := range c.p.io {
+		for _, i := range io.reads {
+			if i >= 0 {
+				read[i] = true
+			}
+		}
+	}
+	for _, id := range c.g.Outputs {
+		read[id] = true
+	}
+	for i := range c.g.Values {
+		t := c.g.Values[i].Const
+		if t == nil && c.folded[split.ValueID(i)] == nil || read[i] {
+			continue
+		}
+		c.p.slots[i].val, c.p.slots[i].f32 = nil, nil
+		if t != nil {
+			t.Cool()
+		}
+	}
+	c.p.io = nil
+	if !c.p.open { // no further program will be made of the constants
+		bare := *c.g
+		bare.Values = slices.Clone(c.g.Values)
+		bare.Ops, bare.Groups = nil, nil
+		for i := range bare.Values {
+			bare.Values[i].Const = nil
+		}
+		c.p.g = &bare
+	}
 }
 
 // stepIO says what memory a step touches.

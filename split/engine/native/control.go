@@ -11,14 +11,13 @@ const maxLoopSteps = 1 << 24
 
 // subgraph makes the op's subgraph called name ready to run.
 func (c *call) subgraph(name string) (*body, error) {
-	g := c.op.Graph(name)
-	if g == nil {
-		return nil, c.errorf("has no subgraph %q", name)
-	}
 	if c.body == nil {
 		return nil, c.unsupported("an op with subgraphs as a constant")
 	}
-	return c.body(c, g)
+	if b := c.body(name); b != nil {
+		return b, nil
+	}
+	return nil, c.errorf("has no subgraph %q", name)
 }
 
 // copyValue is a copy of a value that outlives the program that computed it.

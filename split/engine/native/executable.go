@@ -94,19 +94,20 @@ func (e *executable) specialized(ctx context.Context, in []tensor.Value) (*progr
 
 // withinLimit refuses a program that needs more than the options allow.
 func (e *executable) withinLimit(p *program) error {
-	need := e.packs.bytes + int64(p.arenaSize)
-	if e.opts.MemoryLimit > 0 && need > e.opts.MemoryLimit {
-		return fmt.Errorf("%w: %q needs %d bytes (%d of weights, %d of activations) and may use %d: raise the limit or cut the model",
-			engine.ErrMemory, e.g.Name, need, e.packs.bytes, p.arenaSize, e.opts.MemoryLimit)
+	m := engine.Memory{Weights: e.packs.bytes, Activations: p.arenas(), Scratch: e.scratch() + p.overhead()}
+	if e.opts.MemoryLimit > 0 && m.Total() > e.opts.MemoryLimit {
+		return fmt.Errorf("%w: %q needs %d bytes (%d of weights, %d of activations, %d of scratch) and may use %d: raise the limit or cut the model",
+			engine.ErrMemory, e.g.Name, m.Total(), m.Weights, m.Activations, m.Scratch, e.opts.MemoryLimit)
 	}
 	return nil
 }
 
 // Memory implements engine.Executable.
 func (e *executable) Memory() engine.Memory {
-	m := engine.Memory{Weights: e.packs.bytes, Activations: int64(e.main.arenaSize)}
-	for _, p := range e.programs {
-		m.Activations = max(m.Activations, int64(p.arenaSize))
+	m := engine.Memory{Weights: e.packs.bytes, Activations: e.main.arenas(), Scratch: e.scratch() + e.main.overhead(), Mapped: e.packs.mapped}
+	for _, p := range e.programs { // each keeps its own
+		m.Activations += p.arenas()
+		m.Scratch += p.overhead()
 	}
 	return m
 }

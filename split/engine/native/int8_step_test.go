@@ -42,7 +42,9 @@ func (m *int8Model) input(d tensor.DType, s ...int) split.ValueID {
 	return m.Input("", split.Type{DType: d, Shape: s})
 }
 
-func (m *int8Model) weights(d tensor.DType, s ...int) split.ValueID { return m.Const("", m.of(d, s...)) }
+func (m *int8Model) weights(d tensor.DType, s ...int) split.ValueID {
+	return m.Const("", m.of(d, s...))
+}
 
 // scales are n positive scales near v, or one as a scalar when n is 0.
 func (m *int8Model) scales(v float32, n int) split.ValueID {
@@ -156,8 +158,10 @@ var int8Cases = []struct {
 	}},
 	{"MatMulNBits", false, func(m *int8Model) split.ValueID {
 		y := m.Value("", split.Type{})
-		m.Add(split.Op{Domain: microsoft, Type: "MatMulNBits", Attrs: attrs("K", int64(70), "N", int64(37), "bits", int64(4), "block_size", int64(32)), Outputs: []split.ValueID{y},
-			Inputs: []split.ValueID{m.input(tensor.Float32, 2, 3, 70), m.weights(tensor.Uint8, 37, 3, 16), m.weights(tensor.Float32, 37*3), m.weights(tensor.Uint8, 37*2)}})
+		m.Add(split.Op{
+			Domain: microsoft, Type: "MatMulNBits", Attrs: attrs("K", int64(70), "N", int64(37), "bits", int64(4), "block_size", int64(32)), Outputs: []split.ValueID{y},
+			Inputs: []split.ValueID{m.input(tensor.Float32, 2, 3, 70), m.weights(tensor.Uint8, 37, 3, 16), m.weights(tensor.Float32, 37*3), m.weights(tensor.Uint8, 37*2)},
+		})
 		return y
 	}},
 }

@@ -49,7 +49,10 @@ func (b *Backend) Compile(ctx context.Context, g *split.Graph, opts engine.Optio
 	if err != nil {
 		return nil, fmt.Errorf("compile %q: %w", g.Name, err)
 	}
-	e.main = p
+	e.main, e.g = p, p.g
+	if !p.open {
+		e.packs.close()
+	}
 	if err := e.withinLimit(p); err != nil {
 		return nil, err
 	}

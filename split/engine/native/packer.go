@@ -9,7 +9,8 @@ import (
 
 // packer packs constants once per executable, however many programs and groups use them.
 type packer struct {
-	bytes  int64
+	bytes  int64 // of packed forms, and of constants in memory
+	mapped int64 // of constants in a mapped file
 	packed map[packKey]packed
 }
 
@@ -30,10 +31,23 @@ func pack[P packed](k *packer, t *tensor.Tensor, form string, f func() P) P {
 		return p
 	}
 	p := f()
+	if form != asItIs {
+		t.Cool()
+	}
 	k.packed[key] = p
-	k.bytes += p.Bytes()
+	if form == asItIs && t.Mapped() {
+		k.mapped += p.Bytes()
+	} else {
+		k.bytes += p.Bytes()
+	}
 	return p
 }
+
+// close forgets what was packed from what, so that the constants can go; only bytes remains.
+func (k *packer) close() { k.packed = nil }
+
+// asItIs is the form of a constant that is not packed.
+const asItIs = "plain"
 
 // plain is a constant that is used as it is.
 type plain struct{ *tensor.Tensor }
@@ -41,7 +55,7 @@ type plain struct{ *tensor.Tensor }
 func (p plain) Bytes() int64 { return int64(len(p.Tensor.Bytes())) }
 
 // hold counts a constant that a step reads as it is.
-func (k *packer) hold(t *tensor.Tensor) { pack(k, t, "plain", func() plain { return plain{t} }) }
+func (k *packer) hold(t *tensor.Tensor) { pack(k, t, asItIs, func() plain { return plain{t} }) }
 
 func (k *packer) conv(w *tensor.Tensor, s kernel.ConvShape) *kernel.ConvWeights {
 	return pack(k, w, "conv", func() *kernel.ConvWeights { return kernel.PackConv(tensor.Data[float32](w), s) })

@@ -48,6 +48,7 @@ func (c *compiler) plan() {
 			}
 		}
 	}
+	p.slots = slices.Clip(p.slots)
 	var order []int
 	for i := range p.slots {
 		if s := &p.slots[i]; s.planned && s.root == i && s.first >= 0 {

@@ -38,11 +38,12 @@ type program struct {
 	// constant after compilation
 	g         *split.Graph
 	steps     []step
-	io        []stepIO // parallel to steps
+	io        []stepIO // parallel to steps; nil once compiled
 	ends      []int    // ends[i] is the number of steps up to and including group i
 	open      bool     // the shape of an input is not known
 	arenaSize int
 	parallel  *pool.Pool
+	bodies    []*program // of the ops' subgraphs; each has an arena of its own
 
 	// owned by the Run under way
 	ctx   context.Context
@@ -132,7 +133,6 @@ type evalStep struct {
 	e       *entry
 	c       call
 	in, out []int // slots, -1 where absent
-	bodies  map[*split.Graph]*program
 }
 
 func (s *evalStep) run(p *program) (err error) {

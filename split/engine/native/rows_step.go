@@ -50,6 +50,7 @@ func planRows(shape tensor.Shape, start int, st []int) (*rowsStep, bool) {
 	if count > maxRows || s.n == 0 || count == 0 {
 		return nil, false
 	}
+	s.from = make([]int32, 0, count)
 	walk(shape[:d], [][]int{st[:d]}, func(n int, at []int) {
 		for k := range n {
 			s.from = append(s.from, int32(start+at[0]+k*last(st[:d])))

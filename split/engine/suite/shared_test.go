@@ -10,6 +10,7 @@ import (
 	"github.com/cleave-mesh/cleave/internal/tensor"
 	"github.com/cleave-mesh/cleave/split"
 	"github.com/cleave-mesh/cleave/split/engine"
+	"github.com/cleave-mesh/cleave/split/engine/backends"
 	"github.com/cleave-mesh/cleave/split/engine/native"
 	"github.com/cleave-mesh/cleave/split/onnx"
 )
@@ -44,7 +45,7 @@ func ready(c Case) (*split.Graph, Set, error) {
 			shapes[g.Values[id].Name] = v.Shape()
 		}
 	}
-	g, err = Prepare(g, shapes)
+	g, err = backends.Prepare(g, shapes)
 	return g, sets[0], err
 }
 

@@ -14,7 +14,7 @@ import (
 	"github.com/cleave-mesh/cleave/internal/tensor"
 	"github.com/cleave-mesh/cleave/split"
 	"github.com/cleave-mesh/cleave/split/engine"
-	"github.com/cleave-mesh/cleave/split/engine/native"
+	"github.com/cleave-mesh/cleave/split/engine/backends"
 	"github.com/cleave-mesh/cleave/split/onnx"
 )
 
@@ -71,15 +71,6 @@ func Find(dir string) ([]Case, error) {
 	}
 	slices.SortFunc(cases, func(a, b Case) int { return strings.Compare(a.Name, b.Name) })
 	return cases, nil
-}
-
-// Prepare makes a model ready for an engine: types inferred for its own input shapes, canonicalised.
-func Prepare(g *split.Graph, shapes map[string]tensor.Shape) (*split.Graph, error) {
-	g, err := split.Specialize(g, shapes)
-	if err != nil {
-		return nil, err
-	}
-	return split.Canonicalize(g, split.WithEvaluator(native.Evaluate(g.Opset[""])))
 }
 
 // Set is one data set of a case.
@@ -163,7 +154,7 @@ func run(ctx context.Context, b engine.Backend, c Case, opts engine.Options, r *
 				shapes[g.Values[id].Name] = t.Shape()
 			}
 		}
-		ready, err := Prepare(g, shapes)
+		ready, err := backends.Prepare(g, shapes)
 		if err != nil {
 			return err
 		}

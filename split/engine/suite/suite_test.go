@@ -7,6 +7,7 @@ import (
 	"github.com/cleave-mesh/cleave/internal/tensor"
 	"github.com/cleave-mesh/cleave/split"
 	"github.com/cleave-mesh/cleave/split/engine"
+	"github.com/cleave-mesh/cleave/split/engine/backends"
 	"github.com/cleave-mesh/cleave/split/engine/native"
 	"github.com/cleave-mesh/cleave/split/onnx"
 )
@@ -19,7 +20,7 @@ func prepared(t *testing.T, path string) (*split.Graph, []tensor.Value) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err = Prepare(g, nil)
+	g, err = backends.Prepare(g, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
