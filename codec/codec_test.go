@@ -134,29 +134,31 @@ func TestLosslessRoundTrip(t *testing.T) {
 // TestRepeats sends tensors that repeat themselves, which go by zstd, and damages them.
 func TestRepeats(t *testing.T) {
 	rng := newRand(t, 8)
-	x := activations(t, rng, tensor.Shape{1, 40, 30, 30}, false)
-	v := tensor.Data[float32](x)
-	for i := range v {
-		v[i] = v[i%900]
-	}
-	frame, err := Append(nil, x, mustParse(t, "lossless"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(frame) > len(x.Bytes())/20 {
-		t.Errorf("a tensor of 40 equal channels takes %d of %d bytes", len(frame), len(x.Bytes()))
-	}
-	y, err := Decode(frame, Limits{})
-	if err != nil || !x.Equal(y) {
-		t.Fatalf("decoded tensor differs: %v", err)
-	}
-	for i := 40; i < len(frame); i += 7 {
-		bad := bytes.Clone(frame)
-		bad[i] ^= 1 << rng.IntN(8)
-		checkRefused(t, bad)
-		var where *FrameError
-		if _, err := Decode(resum(bad), Limits{}); err != nil && !errors.As(err, &where) {
-			t.Fatalf("damaged zstd frame gives %v", err)
+	for _, period := range []int{900, 4} {
+		x := activations(t, rng, tensor.Shape{1, 40, 30, 30}, false)
+		v := tensor.Data[float32](x)
+		for i := range v {
+			v[i] = v[i%period]
+		}
+		frame, err := Append(nil, x, mustParse(t, "lossless"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(frame) > len(x.Bytes())/20 {
+			t.Errorf("a tensor of period %d takes %d of %d bytes", period, len(frame), len(x.Bytes()))
+		}
+		y, err := Decode(frame, Limits{})
+		if err != nil || !x.Equal(y) {
+			t.Fatalf("decoded tensor differs: %v", err)
+		}
+		for i := 40; i < len(frame); i += 7 {
+			bad := bytes.Clone(frame)
+			bad[i] ^= 1 << rng.IntN(8)
+			checkRefused(t, bad)
+			var where *FrameError
+			if _, err := Decode(resum(bad), Limits{}); err != nil && !errors.As(err, &where) {
+				t.Fatalf("damaged zstd frame gives %v", err)
+			}
 		}
 	}
 }

@@ -45,7 +45,7 @@ func (b *byteCoder) append(dst, src []byte) []byte {
 	if size+size/256 >= len(src) {
 		return append(append(dst, codedStored), src...)
 	}
-	b.table.Build(&b.freq)
+	b.table.BuildEncoder(&b.freq)
 	dst = append(dst, codedRANS)
 	start := len(dst)
 	dst = rans.AppendFreq(dst, &b.freq)
@@ -130,7 +130,7 @@ func (b *byteCoder) decode(dst []byte, r *reader) error {
 		if err != nil {
 			return err
 		}
-		b.table.Build(&b.freq)
+		b.table.BuildDecoder(&b.freq)
 		return b.table.Decode(dst, body[n:])
 	default:
 		return errCoded

@@ -71,8 +71,7 @@ func Fit(samples []*tensor.Tensor, rel float64) (*Table, error) {
 		f.foldChannels(f.symbols[:w.elems], w.floats(0, w.elems), 0)
 		clear(f.symbols[w.elems:])
 		f.takeEscapes(&allKnown)
-		f.ctx = sized(f.ctx, len(f.symbols))
-		rans.Classify(f.ctx, f.symbols, rans.Neighbours{Near: f.near, Far: f.far}, &f.counts)
+		rans.Count(f.symbols, rans.Neighbours{Near: f.near, Far: f.far}, &f.counts)
 		for c := range counts {
 			for s := range counts[c] {
 				counts[c][s] += f.counts[c][s]

@@ -47,8 +47,9 @@ func (c losslessCodec) Accepts(_ tensor.DType, _ tensor.Shape, p map[string]stri
 func (losslessCodec) parse(w *work) error { return noParams(w) }
 
 func (losslessCodec) prepare(w *work, p params) error {
-	w.planes.repeats = planeWidth(w.dtype) >= 2 && repeats(w.data)
-	if w.planes.repeats && p["chunk"] == "" {
+	width := planeWidth(w.dtype)
+	w.planes.tryZstd = width >= 2 && w.planes.repeats(w.data, width, rotates(w.dtype))
+	if w.planes.tryZstd && p["chunk"] == "" {
 		w.chunkElems = min(repeatChunk, maxChunk(Lossless, w.dtype))
 	}
 	return nil
@@ -57,12 +58,13 @@ func (losslessCodec) prepare(w *work, p params) error {
 // planeState is the lossless codec's scratch.
 type planeState struct {
 	bytes   byteCoder
-	repeats bool
+	tryZstd bool
 	zstd    zstdCoder
 	mask    []byte
 	dense   []byte // elements that are not zero
 	planes  []byte // all planes, one after another
 	text    []byte
+	trial   []byte
 }
 
 // planeWidth is the element width in bytes that planes are made of: 1 for packed types.
@@ -94,7 +96,7 @@ func (losslessCodec) appendChunk(dst []byte, w *work, lo, hi int) ([]byte, error
 	}
 	start := len(dst)
 	dst = s.appendElements(dst, src, width, rotates(w.dtype))
-	if s.repeats {
+	if s.tryZstd {
 		if alt := s.zstd.encode(src); len(alt)+1 < len(dst)-start {
 			return append(append(dst[:start], planesZstd), alt...), nil
 		}

@@ -55,13 +55,14 @@ type quantState struct {
 	flags byte
 	bound float32
 	group int
-	// step, base and inv have an entry per index of the axis, or one.
+	// step, base and inv have an entry per index of the axis, repeated where that is short, or one.
 	step, base, inv []float32
 	// channels and inner describe the axis: element i has index i/inner%channels.
 	channels, inner int
 	outlying        []bool
 	ranges          []span
-	exact           []bool // per chunk
+	low, high       []float32 // ranges of tileFrom indices or more, of an innermost axis
+	exact           []bool    // per chunk
 	kept            []byte
 	symbols         []byte
 	coder           byteCoder
@@ -199,6 +200,7 @@ func (c quantCodec) prepare(w *work, p params) error {
 		}
 	}
 	q.invert()
+	q.tile()
 	return nil
 }
 
@@ -206,6 +208,20 @@ func (q *quantState) axis(s tensor.Shape, axis int) {
 	q.channels, q.inner = s[axis], 1
 	for _, d := range s[axis+1:] {
 		q.inner *= d
+	}
+}
+
+// tileFrom is the least length of a stretch of indices that is worth a call of its own.
+const tileFrom = 512
+
+// tile repeats steps, bases and inverses where the axis is innermost and short, so that one call covers many rows.
+func (q *quantState) tile() {
+	if q.inner != 1 || len(q.step) < 2 || len(q.step) != q.channels {
+		return
+	}
+	for len(q.step) < tileFrom {
+		q.step, q.base = append(q.step, q.step...), append(q.base, q.base...)
+		q.inv = append(q.inv, q.inv...)
 	}
 }
 
@@ -292,7 +308,7 @@ func (q *quantState) each(lo, hi int, run, row func(from, to, ch int)) {
 	for i := lo; i < hi; {
 		if q.inner == 1 {
 			ch := i % q.channels
-			end := min(i+q.channels-ch, hi)
+			end := min(i+len(q.step)-ch, hi)
 			row(i-lo, end-lo, ch)
 			i = end
 			continue

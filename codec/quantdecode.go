@@ -60,6 +60,8 @@ func (c quantCodec) parse(w *work) error {
 	if r.bad || r.at != len(w.params) {
 		return errParams
 	}
+	q.inv = q.inv[:0] // decoding needs none
+	q.tile()
 	return nil
 }
 

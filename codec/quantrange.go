@@ -32,14 +32,11 @@ func (c quantCodec) measure(w *work, count int) {
 			q.ranges[0] = span{min(q.ranges[0].lo, low), max(q.ranges[0].hi, high)}
 			continue
 		}
+		if q.inner == 1 {
+			q.measureRows(src, lo)
+			continue
+		}
 		for i := lo; i < hi; {
-			if q.inner == 1 {
-				r := &q.ranges[i%q.channels]
-				x := src[i-lo]
-				r.lo, r.hi = min(r.lo, x), max(r.hi, x)
-				i++
-				continue
-			}
 			end := min(i-i%q.inner+q.inner, hi)
 			r := &q.ranges[i/q.inner%q.channels]
 			low, high, _ := simd.Range(src[i-lo : end-lo])
@@ -72,6 +69,23 @@ func (c quantCodec) measure(w *work, count int) {
 	}
 }
 
+// measureRows widens q.ranges to src, which begins at element lo, where the axis is innermost.
+func (q *quantState) measureRows(src []float32, lo int) {
+	size := (tileFrom + q.channels - 1) / q.channels * q.channels
+	q.low, q.high = sized(q.low, size), sized(q.high, size)
+	clear(q.low)
+	clear(q.high)
+	for at := lo % q.channels; len(src) > 0; at = 0 {
+		n := min(size-at, len(src))
+		simd.RangeRow(q.low[at:], q.high[at:], src[:n])
+		src = src[n:]
+	}
+	for i := range size {
+		r := &q.ranges[i%q.channels]
+		r.lo, r.hi = min(r.lo, q.low[i])+0, max(r.hi, q.high[i]) // never -0, on any path
+	}
+}
+
 // takeOutliers copies the outlying elements of exact, the bytes of src, which begins at element lo, to q.kept and returns
 // src with zeros in their place.
 func (q *quantState) takeOutliers(src []float32, exact []byte, lo int) []float32 {
@@ -99,6 +113,9 @@ func (q *quantState) putOutliers(dst []byte, n, lo int, r *reader) {
 	}
 }
 
+// clipEnough is how many times the least squared error ends the search for less.
+const clipEnough = 1.5
+
 // clip returns the part of r, the range of index ch, whose quantisation has the least squared error on a sample of the
 // values. Both ends shrink by the same factor.
 func (c quantCodec) clip(w *work, ch int, r span) span {
@@ -121,6 +138,8 @@ func (c quantCodec) clip(w *work, ch int, r span) span {
 		}
 		if sum < least {
 			best, least = try, sum
+		} else if sum > clipEnough*least {
+			break // what clipping takes outweighs the finer step from here on
 		}
 	}
 	return best

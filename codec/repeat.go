@@ -11,18 +11,47 @@ import (
 // repeatChunk is the elements of a chunk of a tensor that repeats itself: repetitions may be far apart.
 const repeatChunk = 1 << 22
 
-// repeatBlock is the bytes that repeats compares at a time; one block in repeatSample, chosen by content, is looked at.
+// repeatBlock is the bytes that repeated compares at a time; one block in repeatSample, chosen by content, is looked at.
 const (
 	repeatBlock  = 16
 	repeatSample = 16
 	repeatSlots  = 4096
 )
 
-// repeats reports whether more than half of b's 16-byte blocks, blocks of zeros apart, occur in b more than once, judged
-// by a sample. Activations of trained models do not; those of constant weights, padding and broadcasts do.
-func repeats(b []byte) bool {
+// A tensor of fewer bytes than repeatLeast is not looked at. One with fewer than repeatFew blocks in the sample has hardly any
+// two that differ; where more than one in repeatMaybe occurs again, repeatTrial bytes are coded both ways.
+const (
+	repeatLeast = 4096
+	repeatFew   = 8
+	repeatMaybe = 8
+	repeatTrial = 1 << 16
+)
+
+// repeats reports whether zstd is worth a try on b, elements of at least two bytes: activations of trained models seldom
+// repeat themselves; those of constant weights, padding and broadcasts do.
+func (s *planeState) repeats(b []byte, width int, rotate bool) bool {
+	if len(b) < repeatLeast {
+		return false
+	}
+	sampled, again := repeated(b)
+	switch {
+	case sampled < repeatFew: // hardly any two blocks differ
+		return true
+	case again <= sampled/repeatMaybe:
+		return false
+	case again > sampled/2:
+		return true
+	}
+	if len(b) > repeatTrial {
+		b = b[(len(b)-repeatTrial)/2&^(chunkAlign*width-1):][:repeatTrial]
+	}
+	s.trial = s.appendElements(s.trial[:0], b, width, rotate)
+	return len(s.zstd.encode(b)) < len(s.trial)
+}
+
+// repeated is the number of b's 16-byte blocks in a sample, blocks of zeros apart, and how many of them occurred before.
+func repeated(b []byte) (sampled, again int) {
 	var seen [repeatSlots]uint64
-	sampled, again := 0, 0
 	for ; len(b) >= repeatBlock; b = b[repeatBlock:] {
 		lo, hi := binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])
 		if lo|hi == 0 {
@@ -39,7 +68,7 @@ func repeats(b []byte) bool {
 		}
 		*slot = h
 	}
-	return sampled >= 8 && again > sampled/2
+	return sampled, again
 }
 
 // zstdCoder holds an encoder and a decoder once they are needed. Its zero value is ready; it is for one goroutine.

@@ -29,6 +29,7 @@ type Table struct {
 	factor, inverse []float32
 	freq            rans.ContextFreq
 	known           [rans.Alphabet]bool // symbols with a frequency in every context
+	unknown         int                 // the first that is not known, or the escape
 	coder           rans.ContextTable
 }
 
@@ -147,11 +148,16 @@ func (t *Table) finish() error {
 	if !t.known[escape] {
 		return errors.New("the escape symbol has no frequency")
 	}
+	t.unknown = 0
+	for t.unknown < escape && t.known[t.unknown] {
+		t.unknown++
+	}
 	t.inverse = t.inverse[:0]
 	for _, v := range t.factor {
 		t.inverse = append(t.inverse, 1/v)
 	}
-	t.coder.Build(&t.freq)
+	t.coder.BuildEncoder(&t.freq)
+	t.coder.BuildDecoder(&t.freq)
 	b, _ := t.AppendBinary(nil)
 	sum := sha256.Sum256(b)
 	t.id = TableID(binary.BigEndian.Uint64(sum[:]))

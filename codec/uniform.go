@@ -61,10 +61,8 @@ type foldState struct {
 	exact   []bool
 	values  [256]float32
 	symbols []byte
-	ctx     []byte
 	escapes []byte
-	scratch []byte
-	rows    []byte
+	scratch rans.Scratch
 	counts  rans.ContextCounts
 	freq    rans.ContextFreq
 	coder   rans.ContextTable
@@ -273,29 +271,32 @@ func (uniformCodec) appendChunk(dst []byte, w *work, lo, hi int) ([]byte, error)
 	f.symbols = sized(f.symbols, rans.Padded(n))
 	f.foldChannels(f.symbols[:n], w.floats(lo, hi), lo)
 	clear(f.symbols[n:])
-	known := &allKnown
+	known, first := &allKnown, escape
 	if f.table != nil {
-		known = &f.table.known
+		known, first = &f.table.known, f.table.unknown
 	}
-	f.takeEscapes(known)
-	f.ctx = sized(f.ctx, len(f.symbols))
-	rans.Classify(f.ctx, f.symbols, rans.Neighbours{Near: f.near, Far: f.far}, &f.counts)
-	if int(f.counts[0][0]) == len(f.symbols) {
+	some, beyond := scanSymbols(f.symbols, first)
+	if !some {
 		return append(dst, modeZero), nil
+	}
+	f.escapes = f.escapes[:0]
+	if beyond {
+		f.takeEscapes(known)
 	}
 	start := len(dst)
 	dst = append(dst, modeCoded)
-	coder := &f.coder
+	coder, near := &f.coder, rans.Neighbours{Near: f.near, Far: f.far}
 	if f.table != nil {
 		coder = &f.table.coder
 	} else {
+		rans.Count(f.symbols, near, &f.counts)
 		rans.NormalizeContexts(&f.freq, &f.counts, nil)
-		f.coder.Build(&f.freq)
+		f.coder.BuildEncoder(&f.freq)
 		dst = rans.AppendContextFreq(dst, &f.freq)
 	}
 	dst = binary.AppendUvarint(dst, uint64(len(f.escapes)))
 	dst = append(dst, f.escapes...)
-	dst = coder.AppendContext(dst, f.symbols, f.ctx, &f.scratch)
+	dst = coder.AppendContext(dst, f.symbols, near, &f.scratch)
 	if len(dst)-start > 1+len(exact) {
 		return append(append(dst[:start], modeExact), exact...), nil
 	}
@@ -309,6 +310,23 @@ var allKnown = func() (k [rans.Alphabet]bool) {
 	}
 	return k
 }()
+
+// scanSymbols reports whether any symbol is not 0, and whether any is limit, at most 128, or more.
+func scanSymbols(symbols []byte, limit int) (some, beyond bool) {
+	const ones = 0x0101010101010101
+	var all, over uint64
+	lift := uint64(0x80-limit) * ones
+	for ; len(symbols) >= 8; symbols = symbols[8:] {
+		v := binary.LittleEndian.Uint64(symbols)
+		all |= v
+		over |= v&(0x7f*ones) + lift | v
+	}
+	some, beyond = all != 0, over&(0x80*ones) != 0
+	for _, s := range symbols {
+		some, beyond = some || s != 0, beyond || int(s) >= limit
+	}
+	return some, beyond
+}
 
 // takeEscapes replaces the symbols that are not known by the escape and keeps them, in order.
 func (f *foldState) takeEscapes(known *[rans.Alphabet]bool) {

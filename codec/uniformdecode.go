@@ -63,14 +63,14 @@ func (uniformCodec) decodeChunk(w *work, payload []byte, lo, hi int) error {
 			return fmt.Errorf("frequencies: %w", err)
 		}
 		r.at += used
-		f.coder.Build(&f.freq)
+		f.coder.BuildDecoder(&f.freq)
 	}
 	escapes := r.take(r.length(n))
 	if r.bad {
 		return errors.New("escapes are missing")
 	}
 	f.symbols = sized(f.symbols, rans.Padded(n))
-	if err := coder.DecodeContext(f.symbols, r.rest(), rans.Neighbours{Near: f.near, Far: f.far}, &f.rows); err != nil {
+	if err := coder.DecodeContext(f.symbols, r.rest(), rans.Neighbours{Near: f.near, Far: f.far}, &f.scratch); err != nil {
 		return err
 	}
 	if err := putEscapes(f.symbols[:n], escapes); err != nil {

@@ -4,10 +4,15 @@ import (
 	"math"
 
 	"github.com/cleave-mesh/cleave/codec/internal/rans"
+	"github.com/cleave-mesh/cleave/codec/internal/simd"
 )
 
-// fitWindow is the most elements that fitting a quantiser looks at, from the middle of the tensor.
-const fitWindow = 1 << 14
+// fitWindow is the most elements that fitting a quantiser looks at, from the middle of the tensor; of a smaller tensor a
+// quarter, but at least fitLeast.
+const (
+	fitWindow = 1 << 14
+	fitLeast  = 1 << 12
+)
 
 // window is up to fitWindow elements of the first finite chunk at or after the middle; nil when there is none.
 func (f *foldState) window(w *work) []float32 {
@@ -17,9 +22,10 @@ func (f *foldState) window(w *work) []float32 {
 			continue
 		}
 		lo, hi := w.span(i)
-		if extra := hi - lo - fitWindow; extra > 0 {
+		size := min(fitWindow, max(fitLeast, w.elems/4))
+		if extra := hi - lo - size; extra > 0 {
 			lo += extra / 2 &^ (chunkAlign - 1)
-			hi = lo + fitWindow
+			hi = lo + size
 		}
 		return w.floats(lo, hi)
 	}
@@ -46,10 +52,9 @@ func (f *foldState) place(w *work) int {
 	f.fold(f.symbols[:len(src)], src)
 	clear(f.symbols[len(src):])
 	f.takeEscapes(&allKnown)
-	f.ctx = sized(f.ctx, len(f.symbols))
 	least := math.MaxInt
 	for _, d := range neighbours(w.shape) {
-		rans.Classify(f.ctx, f.symbols, d, &f.counts)
+		rans.Count(f.symbols, d, &f.counts)
 		rans.NormalizeContexts(&f.freq, &f.counts, nil)
 		if size := f.freq.Size(&f.counts) + len(f.escapes); size < least {
 			least, f.near, f.far = size, d.Near, d.Far
@@ -68,9 +73,9 @@ func (f *foldState) center(w *work) {
 	var sum float64
 	n := 0
 	for _, x := range f.window(w) {
-		a := float32(math.Abs(float64(x)) * float64(inv))
-		if m := float32(int(min(a+round, 127))); m > 0 {
-			sum += float64(m - a)
+		a := math.Float32frombits(math.Float32bits(x)&^(1<<31)) * inv
+		if a+round >= 1 {
+			sum += float64(float32(int32(min(a+round, simd.MaxFold))) - a)
 			n++
 		}
 	}

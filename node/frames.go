@@ -119,6 +119,9 @@ func (n *Node) installFrame(ctx context.Context, b []byte) (*frameHere, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c, err = n.graphs.divide(c, fr.Divisions); err != nil {
+		return nil, fmt.Errorf("%w: %w", placement.ErrFrame, err)
+	}
 	if c.digest != fr.Graph {
 		return nil, fmt.Errorf("canonical graph is %.12s here and %.12s in the plan: the nodes run different versions of cleave", c.digest, fr.Graph)
 	}
@@ -153,7 +156,7 @@ func (n *Node) prepare(ctx context.Context, f *frameHere, stages [][]planner.Pie
 
 // estimate is the time that groups take on this real machine by its profile; 0 when there is none.
 func (n *Node) estimate(f *frameHere, groups []split.GroupID) time.Duration {
-	p := placement.Fastest(n.profiles.own(f.c.digest), len(f.c.graph.Groups))
+	p := n.fastest(f.c)
 	if p == nil {
 		return 0
 	}

@@ -237,8 +237,21 @@ func (n *Node) makePlan(ctx context.Context, r client.PlanRequest) (*livePlan, e
 	if err != nil {
 		return nil, err
 	}
-	problem, fr, err := q.Problem()
-	if err != nil {
+	if r.Splits != "" && r.Splits != client.SplitsAuto && r.Splits != client.SplitsOff {
+		return nil, fmt.Errorf("%w: splits %q: use %s or %s", ErrPlan, r.Splits, client.SplitsAuto, client.SplitsOff)
+	}
+	var problem *planner.Problem
+	var fr *placement.Frame
+	var plan *planner.Plan
+	if len(r.Divisions) > 0 || r.Splits == client.SplitsAuto {
+		sctx, cancel := context.WithTimeout(ctx, planTime)
+		defer cancel()
+		d, err := n.planDivided(sctx, r, q, c, solver)
+		if err != nil {
+			return nil, fmt.Errorf("%w for model %s with operator splits: %w", ErrPlan, name.Name, err)
+		}
+		c, problem, fr, plan = d.c, d.problem, d.frame, d.plan
+	} else if problem, fr, err = q.Problem(); err != nil {
 		return nil, err
 	}
 	fr.Model, fr.Graph, fr.Shapes = string(name.Digest), c.digest, c.shapes
@@ -256,9 +269,10 @@ func (n *Node) makePlan(ctx context.Context, r client.PlanRequest) (*livePlan, e
 	}
 	sctx, cancel := context.WithTimeout(ctx, planTime)
 	defer cancel()
-	plan, err := solve(sctx, solver, problem, via)
-	if err != nil {
-		return nil, fmt.Errorf("%w for model %s, strategy %s: %w", ErrPlan, name.Name, r.Strategy, err)
+	if plan == nil {
+		if plan, err = solve(sctx, solver, problem, via); err != nil {
+			return nil, fmt.Errorf("%w for model %s, strategy %s: %w", ErrPlan, name.Name, r.Strategy, err)
+		}
 	}
 	b, id, err := fr.Encode()
 	if err != nil {
@@ -489,6 +503,7 @@ func (lp *livePlan) document() client.Plan {
 			ElapsedMS: ms(lp.plan.Proof.Elapsed), Explored: lp.plan.Proof.Explored,
 		},
 	}
+	d.Divisions = lp.divisionDocuments()
 	for _, s := range lp.plan.Stages {
 		first, last := s.Pieces[0], s.Pieces[len(s.Pieces)-1]
 		d.Stages = append(d.Stages, client.Stage{

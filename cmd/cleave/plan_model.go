@@ -15,6 +15,7 @@ import (
 	"github.com/cleave-mesh/cleave/codec/calibrate"
 	"github.com/cleave-mesh/cleave/internal/tensor"
 	"github.com/cleave-mesh/cleave/internal/topology"
+	"github.com/cleave-mesh/cleave/node/client"
 	"github.com/cleave-mesh/cleave/node/host"
 	"github.com/cleave-mesh/cleave/node/placement"
 	"github.com/cleave-mesh/cleave/planner"
@@ -44,21 +45,20 @@ func planModel(ctx context.Context, out, progress io.Writer, arg string, f planF
 	if f.maxLoss == 0 {
 		budget.MaxLoss = sim.DefaultMaxLoss
 	}
-	prof, effects, err := planProfile(ctx, progress, arg, t, f, budget)
+	found, err := planFound(ctx, progress, arg, t, f, budget, solver)
 	if err != nil {
 		return err
 	}
-	p, err := sim.Problem(t, prof, sim.Policy{Rule: t.Workload.Rule, MaxLoss: orUnlimited(budget.Limit()), Lossless: f.lossless})
-	if err != nil {
-		return err
+	p, plan := found.problem, found.plan
+	if f.profileOut != "" {
+		if err := writeProfile(f.profileOut, found.profile); err != nil {
+			return err
+		}
+		fmt.Fprintln(progress, "wrote", f.profileOut)
 	}
-	ctx, cancel := context.WithTimeout(ctx, f.budget)
+	compare, cancel := context.WithTimeout(ctx, f.budget)
 	defer cancel()
-	plan, err := solver.Plan(ctx, p)
-	if err != nil {
-		return fmt.Errorf("planning %s: %w", prof.Model, err)
-	}
-	others := planner.Alternatives(ctx, p, plan)
+	others := planner.Alternatives(compare, found.undivided, plan)
 	if f.svg != "" {
 		if err := os.WriteFile(f.svg, []byte(planner.SVG(p, plan)), 0o644); err != nil {
 			return err
@@ -66,16 +66,65 @@ func planModel(ctx context.Context, out, progress io.Writer, arg string, f planF
 		fmt.Fprintln(progress, "wrote", f.svg)
 	}
 	if f.api.json {
-		return writeJSON(out, reportPlan(p, plan, others, effects))
+		r := reportPlan(p, plan, others, found.effects)
+		r.Splits = found.parts
+		return writeJSON(out, r)
 	}
-	fmt.Fprintf(out, "%s over %s\n\n%s\n%s", prof.Model, t.Name, planner.Render(p, plan, nil), planner.Explain(p, plan, others))
+	fmt.Fprintf(out, "%s over %s\n\n%s\n%s%s", p.Model, t.Name, planner.Render(p, plan, nil), found.note, planner.Explain(p, plan, others))
 	for _, tr := range plan.Transfers {
 		v := &p.Values[tr.Value]
-		if text := effects(v.Name, v.Codings[tr.Coding].Codec); text != "" {
+		if text := found.effects(v.Name, v.Codings[tr.Coding].Codec); text != "" {
 			fmt.Fprintf(out, "calibrated: %s as %s: %s\n", planner.Short(v.Name), v.Codings[tr.Coding].Codec, text)
 		}
 	}
 	return nil
+}
+
+// planFound plans what the argument names: with operator splits where the model itself is at hand and the planner is the best one.
+func planFound(ctx context.Context, progress io.Writer, arg string, t *topology.Topology, f planFlags, budget placement.Accuracy, solver planner.Planner) (*planned, error) {
+	policy := sim.Policy{Rule: t.Workload.Rule, MaxLoss: orUnlimited(budget.Limit()), Lossless: f.lossless}
+	var prof *sim.Profile
+	effects := func(_, _ string) string { return "" }
+	if strings.HasSuffix(arg, ".onnx") {
+		m, err := measureModel(ctx, progress, arg, f, budget)
+		if err != nil {
+			return nil, err
+		}
+		defer m.host.Close()
+		if f.splits != client.SplitsOff && f.planner == "" {
+			ctx, cancel := context.WithTimeout(ctx, f.budget)
+			defer cancel()
+			return planSplits(ctx, progress, m, t, policy, solver)
+		}
+		if prof, _, err = m.profile(nil, nil); err != nil {
+			return nil, err
+		}
+		effects = m.effect
+	} else {
+		var err error
+		if prof, err = planProfile(arg, t, f); err != nil {
+			return nil, err
+		}
+	}
+	p, err := sim.Problem(t, prof, policy)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, f.budget)
+	defer cancel()
+	plan, err := solver.Plan(ctx, p)
+	if err != nil {
+		return nil, fmt.Errorf("planning %s: %w", prof.Model, err)
+	}
+	return &planned{profile: prof, problem: p, undivided: p, plan: plan, effects: effects}, nil
+}
+
+func writeProfile(path string, prof *sim.Profile) error {
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(prof.Write(file), file.Close())
 }
 
 // orUnlimited is a limit as a sim.Policy takes it, in which 0 is a default and negative no limit.
@@ -96,27 +145,23 @@ func planTopology(path string) (*topology.Topology, error) {
 	return topology.Load(path)
 }
 
-// planProfile finds or makes the measurements: of an .onnx file, of a .json profile, or those that the topology names.
-func planProfile(ctx context.Context, progress io.Writer, arg string, t *topology.Topology, f planFlags, budget placement.Accuracy) (*sim.Profile, effectOf, error) {
+// planProfile finds measurements that were made before: a .json profile, or those that the topology names.
+func planProfile(arg string, t *topology.Topology, f planFlags) (*sim.Profile, error) {
 	path := ""
 	switch {
-	case strings.HasSuffix(arg, ".onnx"):
-		return measureModel(ctx, progress, arg, f, budget)
 	case strings.HasSuffix(arg, ".json"):
 		path = arg
 	case t.Workload.Profile != "" && (arg == "" || arg == t.Workload.Model):
 		path = filepath.Join(t.Dir, t.Workload.Profile)
 	case arg == "":
-		return nil, nil, errors.New("say which model: cleave plan FILE.onnx, or a topology whose workload names a profile")
+		return nil, errors.New("say which model: cleave plan FILE.onnx, or a topology whose workload names a profile")
+	default:
+		return nil, fmt.Errorf("%q is neither an .onnx file, a .json profile, nor the model of the topology (%s)", arg, t.Workload.Model)
 	}
-	if path != "" {
-		if f.agreement > 0 || f.codecs != "" {
-			return nil, nil, fmt.Errorf("--agreement and --codecs need the model itself: cleave plan FILE.onnx; %s holds measurements without answers", path)
-		}
-		prof, err := sim.LoadProfile(path)
-		return prof, func(_, _ string) string { return "" }, err
+	if f.agreement > 0 || f.codecs != "" {
+		return nil, fmt.Errorf("--agreement and --codecs need the model itself: cleave plan FILE.onnx; %s holds measurements without answers", path)
 	}
-	return nil, nil, fmt.Errorf("%q is neither an .onnx file, a .json profile, nor the model of the topology (%s)", arg, t.Workload.Model)
+	return sim.LoadProfile(path)
 }
 
 // calibrationBeside is the calibration of the model at path: the file that --codecs names, or the one beside the model. It
@@ -172,36 +217,47 @@ func sizesGuessed(err error, guessed []string) error {
 }
 
 // measureModel profiles a model on this machine: seconds of each group, and what each codec makes of each value.
-func measureModel(ctx context.Context, progress io.Writer, path string, f planFlags, budget placement.Accuracy) (*sim.Profile, effectOf, error) {
+func measureModel(ctx context.Context, progress io.Writer, path string, f planFlags, budget placement.Accuracy) (*measured, error) {
 	file, err := calibrationBeside(path, f.codecs)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	g, guessed, err := prepareModel(path, file, f.shapes)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if f.agreement > 0 && file == nil {
-		return nil, nil, fmt.Errorf("--agreement needs a calibration: run cleave calibrate %s --inputs DIR first", path)
+		return nil, fmt.Errorf("--agreement needs a calibration: run cleave calibrate %s --inputs DIR first", path)
 	}
 	backend, err := backends.Lookup("auto")
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	h, err := host.New(host.Config{Backends: []engine.Backend{backend}})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	defer h.Close()
-	fmt.Fprintf(progress, "measuring %s: %d groups under %s\n", path, len(g.Groups), backend.Name())
+	m, err := measureOn(ctx, progress, h, g, file, path, f, budget)
+	if err != nil {
+		h.Close()
+		return nil, sizesGuessed(err, guessed)
+	}
+	return m, nil
+}
+
+// measureOn measures a canonical graph on a host, which the result keeps. file may be nil.
+func measureOn(
+	ctx context.Context, progress io.Writer, h *host.Host, g *split.Graph, file *calibrate.File, path string, f planFlags, budget placement.Accuracy,
+) (*measured, error) {
+	fmt.Fprintf(progress, "measuring %s: %d groups under %s\n", path, len(g.Groups), strings.Join(h.Backends(), ", "))
 	timings, err := h.Measure(ctx, g)
 	if err != nil {
-		return nil, nil, sizesGuessed(err, guessed)
+		return nil, err
 	}
 	fmt.Fprintln(progress, "measuring codecs on every value")
 	found, err := h.Survey(ctx, g, planCodecs(g, f.image))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	q := placement.Question{
 		Model: strings.TrimSuffix(filepath.Base(path), ".onnx"), Graph: g, Paths: [][]planner.Path{{{}}}, Objective: planner.Latency, InputsStay: true, // marks raw data
@@ -219,27 +275,8 @@ func measureModel(ctx context.Context, progress io.Writer, path string, f planFl
 	if base := filepath.Base(filepath.Dir(path)); q.Model == "model" && base != "." {
 		q.Model = base
 	}
-	for _, t := range timings {
-		q.Machines[0].Profiles = append(q.Machines[0].Profiles, placement.Profile{
-			Backend: t.Backend, Version: t.Version, Groups: t.Groups, Total: t.Total, Border: t.Border,
-		})
-	}
-	p, _, err := q.Problem()
-	if err != nil {
-		return nil, nil, err
-	}
-	byName := map[string]*split.Value{}
-	for i := range g.Values {
-		byName[g.Values[i].Name] = &g.Values[i]
-	}
-	prof, err := sim.ProfileOf(p)
-	return prof, func(value, spec string) string {
-		v := byName[value]
-		if v == nil {
-			return ""
-		}
-		return placement.Effect(file, v, spec)
-	}, err
+	q.Machines[0].Profiles = profilesOf(timings)
+	return &measured{q: q, host: h, file: file}, nil
 }
 
 // inputSizes are the sizes of a model's inputs: where it leaves them open, those of flags (NAME=1x3x224x224), else of its calibration, which may
@@ -338,6 +375,7 @@ type planReport struct {
 	Joules       float64           `json:"joules"`
 	Bytes        int64             `json:"bytes"`
 	Loss         float64           `json:"loss"`
+	Splits       []planDivision    `json:"splits,omitempty"`
 	Stages       []planStage       `json:"stages"`
 	Transfers    []planTransfer    `json:"transfers"`
 	Limits       []planner.Share   `json:"critical_path"`

@@ -179,8 +179,29 @@ type PlanRequest struct {
 	Shapes map[string][]int `json:"shapes,omitempty"`
 	// Via lists nodes (names or ids) that must each run a stage; it serves tests and demonstrations.
 	Via []string `json:"via,omitempty"`
+	// Splits is SplitsAuto to divide blocks of ops over nodes where that is faster; "" and SplitsOff never do.
+	Splits string `json:"splits,omitempty"`
+	// Divisions are blocks to divide, whether that is faster or not; it serves tests and demonstrations.
+	Divisions []Division `json:"divisions,omitempty"`
 	// Install compiles the plan on every participant before the answer; infer does it otherwise at the first request.
 	Install bool `json:"install,omitempty"`
+}
+
+// Values of PlanRequest.Splits.
+const (
+	SplitsAuto = "auto"
+	SplitsOff  = "off"
+)
+
+// Division is a block of a model's groups, from First to Last by name, that is computed in parts.
+type Division struct {
+	First string `json:"first"`
+	Last  string `json:"last"`
+	// Axis is that of the block's result along which it is divided, Parts are the sizes of the parts.
+	Axis  int   `json:"axis"`
+	Parts []int `json:"parts"`
+	// Nodes, in a request, names the node of each part; empty leaves that to the planner.
+	Nodes []string `json:"nodes,omitempty"`
 }
 
 // Plan is a plan in force.
@@ -194,6 +215,8 @@ type Plan struct {
 	Planner   string  `json:"planner"`
 	Entry     string  `json:"entry"`
 	Stages    []Stage `json:"stages"`
+	// Divisions are the blocks of ops that are divided over nodes.
+	Divisions []Division `json:"divisions,omitempty"`
 	// Transfers are the values that travel, in order.
 	Transfers []Transfer `json:"transfers"`
 	// Predicted figures: the whole request, its bytes on all links, and what the codecs may cost in relative error, or in the share

@@ -89,13 +89,14 @@ func (s *Search) candidates(ctx context.Context, now *Outcome) []candidate {
 			}
 			shape := s.Graph.Values[v].Shape
 			for _, axis := range axes(shape) {
-				step := stepOf(axis, shape)
+				d := split.Division{First: a, Last: b, Axis: axis}
+				step := stepOf(s.Graph, d)
 				half := shape[axis] / step / 2 * step
 				if half == 0 {
 					continue
 				}
 				looked++
-				d := split.Division{First: a, Last: b, Axis: axis, Parts: []int{half, shape[axis] - half}}
+				d.Parts = []int{half, shape[axis] - half}
 				needs, err := s.Graph.Needs(d)
 				if err != nil {
 					continue
@@ -107,6 +108,31 @@ func (s *Search) candidates(ctx context.Context, now *Outcome) []candidate {
 		}
 	}
 	slices.SortStableFunc(out, func(a, b candidate) int { return cmp.Compare(a.score, b.score) })
+	return out
+}
+
+// diverse is the best candidates without those that are nearly the same: of blocks that end at one group along one axis, or that
+// begin at one, the best two count.
+func diverse(all []candidate) []candidate {
+	type end struct {
+		id   split.GroupID
+		last bool
+		axis int
+	}
+	seen := map[end]int{}
+	var out []candidate
+	for _, c := range all {
+		first, last := end{c.d.First, false, c.d.Axis}, end{c.d.Last, true, c.d.Axis}
+		again := slices.ContainsFunc(out, func(o candidate) bool { // rows and columns of a square picture
+			return o.d.First == c.d.First && o.d.Last == c.d.Last && c.score-o.score < leastGain*o.score
+		})
+		if again || seen[first] >= 2 || seen[last] >= 2 || len(out) == maxRefined {
+			continue
+		}
+		seen[first]++
+		seen[last]++
+		out = append(out, c)
+	}
 	return out
 }
 
@@ -123,10 +149,9 @@ func axes(shape []int) []int {
 	return nil
 }
 
-// stepOf is what the sizes of parts are multiples of: of axes that may be channels, channelStep where there are enough of them. Heads are
-// few, and each counts.
-func stepOf(axis int, shape []int) int {
-	if spatial := len(shape) == 4 && axis >= 2; !spatial && shape[axis] >= 4*channelStep {
+// stepOf is what the sizes of a division's parts are multiples of.
+func stepOf(g *split.Graph, d split.Division) int {
+	if g.AxisName(d) == "channels" {
 		return channelStep
 	}
 	return 1
@@ -201,7 +226,7 @@ func (e *estimator) best(d split.Division, out split.ValueID, needs []split.Part
 		for n := range loads {
 			loads[n] = e.load(d, out, needs, home, planner.NodeID(n))
 		}
-		alone := loads[home].fixed + loads[home].each
+		alone := loads[home].each
 		if h.home(e.base, d.Last) != home || math.IsInf(alone, 1) {
 			continue
 		}
@@ -224,9 +249,7 @@ func (e *estimator) load(d split.Division, out split.ValueID, needs []split.Part
 	var l load
 	for id := d.First; id <= d.Last; id++ {
 		t := e.seconds(id, n)
-		if n != home {
-			l.fixed += t * max(0, needs[0].Groups[id-d.First]+needs[1].Groups[id-d.First]-1)
-		}
+		l.fixed += t * max(0, needs[0].Groups[id-d.First]+needs[1].Groups[id-d.First]-1)
 		l.each += t
 	}
 	if n == home {

@@ -19,7 +19,7 @@ const copySeconds = 1.0 / 8e9
 //	Slice, Concat      bytes made x Border of the machine's profile, at least copySeconds, / speed
 //	part of a value    bytes, encode and decode of the value x share; its loss too, so that the parts' losses add up to the value's
 //
-// Codecs for pictures are not for parts of them.
+// Codecs for pictures, and tables that were fitted to a whole value, are not for parts.
 func (q *Question) Divided(d *split.Divided) *Question {
 	out := *q
 	out.Graph = d.Graph
@@ -71,7 +71,7 @@ func partCodings(codings []planner.Coding, share float64) []planner.Coding {
 	}
 	var out []planner.Coding
 	for _, c := range codings {
-		if strings.HasPrefix(c.Codec, "jpeg") || strings.HasPrefix(c.Codec, "png") {
+		if strings.HasPrefix(c.Codec, "jpeg") || strings.HasPrefix(c.Codec, "png") || strings.Contains(c.Codec, "table=") {
 			continue
 		}
 		c.Bytes = int64(math.Ceil(float64(c.Bytes) * share))

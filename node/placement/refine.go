@@ -3,6 +3,7 @@ package placement
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 
 	"github.com/cleave-mesh/cleave/planner"
@@ -29,10 +30,9 @@ func (s *Search) refine(ctx context.Context, now *Outcome, c candidate) (*trial,
 	if err != nil {
 		return nil, err
 	}
-	shape := s.Graph.Values[v].Shape
-	step := stepOf(c.d.Axis, shape)
+	size, step := s.Graph.Values[v].Shape[c.d.Axis], stepOf(s.Graph, c.d)
 	parts, evaluated := c.d.Parts, 0
-	for shift := max(1, shape[c.d.Axis]/step/16) * step; shift >= step; {
+	for shift := max(1, size/step/16) * step; shift >= step; {
 		improved := false
 		for from := range parts {
 			for to := range parts {
@@ -90,15 +90,80 @@ func (s *Search) evaluate(now *Outcome, c candidate, parts []int) (*trial, error
 			place[i] = c.nodes[o.Part]
 		}
 	}
+	var no *planner.InfeasibleError
 	plan, err := planner.Evaluate(st.Problem, place, nil)
+	if errors.As(err, &no) { // the quickest codec of every hop may lose too much together
+		plan, err = planner.Evaluate(st.Problem, place, exactCodings(st.Problem, place))
+	}
+	if errors.As(err, &no) {
+		return nil, nil
+	}
 	if err != nil {
-		var no *planner.InfeasibleError
-		if errors.As(err, &no) {
-			return nil, nil
-		}
 		return nil, err
 	}
 	return &trial{divisions: divisions, stated: st, plan: plan}, nil
+}
+
+// tie puts all pieces of a part into one class, so that they run on one machine. A part with a piece that has a class already is left
+// as it is.
+func (st *Stated) tie() {
+	type part struct{ division, part int }
+	classes, highest := map[part]int{}, 0
+	for i := range st.Problem.Pieces {
+		highest = max(highest, st.Problem.Pieces[i].Class)
+	}
+	members := func(f func(part, *planner.Piece)) {
+		for i, id := range st.Frame.Groups {
+			if o := st.Divided.Groups[id]; o.Part >= 0 && !(o.Group < 0 && st.entry(id)) {
+				f(part{o.Division, o.Part}, &st.Problem.Pieces[i])
+			}
+		}
+	}
+	members(func(p part, piece *planner.Piece) {
+		if piece.Class != 0 {
+			classes[p] = -1
+		} else if classes[p] == 0 {
+			highest++
+			classes[p] = highest
+		}
+	})
+	members(func(p part, piece *planner.Piece) {
+		if classes[p] > 0 {
+			piece.Class = classes[p]
+		}
+	})
+}
+
+// exactCodings is, for each hop of a placement, the quickest coding that loses nothing.
+func exactCodings(p *planner.Problem, place []planner.NodeID) planner.Codings {
+	out := planner.Codings{}
+	for v := range p.Values {
+		val := &p.Values[v]
+		from := p.Source
+		if val.Producer != planner.External {
+			from = place[val.Producer]
+		}
+		to := []planner.NodeID{}
+		for _, c := range val.Consumers {
+			to = append(to, place[c])
+		}
+		if val.Output {
+			to = append(to, p.Sink)
+		}
+		for _, n := range to {
+			best, least := -1, math.Inf(1)
+			for k, c := range val.Codings {
+				took := c.Encode/speed(p, from) + float64(c.Bytes)/p.Paths[from][n].Goodput + c.Decode/speed(p, n)
+				if c.Loss == 0 && took < least {
+					best, least = k, took
+				}
+			}
+			if best >= 0 {
+				out[planner.Hop{Value: planner.ValueID(v), To: n}] = best
+			}
+		}
+	}
+	return out
 }
 
 // entry reports whether the group, a Slice, cuts a value from outside of its part.

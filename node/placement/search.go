@@ -12,7 +12,7 @@ import (
 
 const (
 	// maxRounds is how many blocks are divided one after the other.
-	maxRounds = 3
+	maxRounds = 4
 	// maxRefined is how many of the blocks that look best get their parts balanced by the cost model, maxSolved how many of these
 	// then are planned in full.
 	maxRefined, maxSolved = 12, 3
@@ -52,7 +52,7 @@ type Outcome struct {
 // and codecs are chosen jointly with the parts. The best plan counts when it is lower by leastGain. Nothing is claimed of
 // divisions that were not tried.
 //
-// It is for one request's latency: for other objectives the graph stays as it is.
+// All of a part runs on one machine. It is for one request's latency: for other objectives the graph stays as it is.
 type Search struct {
 	Graph  *split.Graph // canonical
 	State  Statement
@@ -91,7 +91,7 @@ func (s *Search) round(ctx context.Context, now *Outcome) (*Outcome, error) {
 	candidates := s.candidates(ctx, now)
 	now.Blocks += len(candidates)
 	var trials []*trial
-	for _, c := range candidates[:min(len(candidates), maxRefined)] {
+	for _, c := range diverse(candidates) {
 		if ctx.Err() != nil {
 			break
 		}
@@ -117,13 +117,8 @@ func (s *Search) round(ctx context.Context, now *Outcome) (*Outcome, error) {
 		if ctx.Err() != nil {
 			break
 		}
-		plan := t.plan
 		now.Solved++
-		tctx, cancel := context.WithTimeout(ctx, trialTime)
-		if solved, err := s.Solver.Plan(tctx, t.stated.Problem); err == nil {
-			plan = lower(solved, plan)
-		}
-		cancel()
+		plan := Settle(ctx, s.Solver, t.stated, t.plan)
 		if best == nil || plan.Objective < best.Plan.Objective {
 			best = &Outcome{Stated: t.stated, Plan: plan, Divisions: t.divisions, Undivided: now.Undivided}
 		}
@@ -135,13 +130,22 @@ func (s *Search) round(ctx context.Context, now *Outcome) (*Outcome, error) {
 	return best, nil
 }
 
-// lower is the plan of the lesser objective, with the proof of the solved one.
-func lower(solved, other *planner.Plan) *planner.Plan {
-	if other.Objective >= solved.Objective {
+// Settle plans a divided problem in full, each part on one machine, within trialTime, and gives the better of the result and the
+// known plan, which is of the same problem.
+func Settle(ctx context.Context, solver planner.Planner, st *Stated, known *planner.Plan) *planner.Plan {
+	st.tie()
+	tctx, cancel := context.WithTimeout(ctx, trialTime)
+	defer cancel()
+	solved, err := solver.Plan(tctx, st.Problem)
+	if err != nil {
+		return known
+	}
+	if known.Objective >= solved.Objective {
 		return solved
 	}
-	better := *other
+	better := *known
 	better.Proof = solved.Proof
+	better.Proof.Bound = min(better.Proof.Bound, better.Objective)
 	better.Proof.Gap = (better.Objective - better.Proof.Bound) / better.Objective
 	return &better
 }
@@ -161,6 +165,6 @@ func (o *Outcome) Describe(base *split.Graph) string {
 			planner.Short(base.Groups[d.Last].Name), d.Last-d.First+1, len(d.Parts), d.Parts, d.Axis, base.AxisName(d), base.Values[v].Type())
 	}
 	return out + fmt.Sprintf("Undivided, the best plan takes %.4g ms; divided %.4g ms (%d blocks looked promising, %d divisions tried, %d planned in full).\n"+
-		"The proof is of the graph divided this way; other divisions may be better.\n",
+		"The proof is of the graph divided this way, each part on one machine; other divisions may be better.\n",
 		o.Undivided.Objective*1e3, o.Plan.Objective*1e3, o.Blocks, o.Tried, o.Solved)
 }

@@ -33,39 +33,32 @@ type ContextCounts [Contexts][Alphabet]uint32
 // Neighbours are the distances that choose the context, each at least 1.
 type Neighbours struct{ Near, Far int }
 
-// ContextTable codes under ContextFreq. Build fills it; afterwards it is safe for concurrent use.
+// ContextTable codes under ContextFreq. BuildEncoder and BuildDecoder fill it; afterwards it is safe for concurrent use.
 type ContextTable struct {
-	enc [Contexts * Alphabet]encContext
+	enc [Contexts * Alphabet]uint64
 	// dec[context<<ContextBits | slot] is symbol | frequency<<8 | (slot - start)<<20.
 	dec [Contexts << ContextBits]uint32
 }
 
-type encContext struct {
-	inverse, limit uint64
-	bias, gap      uint32
+// BuildEncoder makes t ready to code, from frequencies that sum to ContextScale in each context, or to 0.
+func (t *ContextTable) BuildEncoder(freq *ContextFreq) {
+	for c := range freq {
+		start := uint16(0)
+		for s, f := range freq[c] {
+			t.enc[c*Alphabet+s] = encoding(f, start)
+			start += f
+		}
+	}
 }
 
-// Build fills t from frequencies that sum to ContextScale in each context, or to 0.
-func (t *ContextTable) Build(freq *ContextFreq) {
+// BuildDecoder makes t ready to decode, from such frequencies.
+func (t *ContextTable) BuildDecoder(freq *ContextFreq) {
 	for c := range freq {
 		dec := t.dec[c<<ContextBits : (c+1)<<ContextBits]
 		start := uint32(0)
 		for s, f := range freq[c] {
-			f := uint32(f)
-			e := &t.enc[c*Alphabet+s]
-			*e = encContext{limit: uint64(f) << (32 - ContextBits), gap: ContextScale - f}
-			switch f {
-			case 0:
-				continue
-			case 1:
-				e.inverse, e.bias = 1<<64-1, start+ContextScale-1
-			default:
-				e.inverse, e.bias = ^uint64(0)/uint64(f)+1, start
-			}
-			for i := range f {
-				dec[start+i] = uint32(s) | f<<8 | i<<20
-			}
-			start += f
+			fillDecoder(dec[start:start+uint32(f)], uint32(s), uint32(f))
+			start += uint32(f)
 		}
 		clear(dec[start:])
 	}
@@ -144,33 +137,46 @@ func Padded(n int) int {
 	return lanes * length
 }
 
-// Classify writes the context of every symbol of src, which is Padded long, to ctx, and counts the symbols per context.
-func Classify(ctx, src []byte, d Neighbours, counts *ContextCounts) {
-	*counts = ContextCounts{}
-	if len(src) == 0 {
-		return
-	}
-	lanes, length := strips(len(src))
-	near, far := min(d.Near, length), min(d.Far, length)
-	for lane := range lanes {
-		s, c := src[lane*length:(lane+1)*length], ctx[lane*length:(lane+1)*length]
-		begin := max(near, far)
-		for t, v := range s[:begin] {
-			k := contextAt(s, t, d)
-			c[t] = k
-			counts[k][v&(Alphabet-1)]++
+// Count counts the symbols of src, which is Padded long, per context.
+func Count(src []byte, d Neighbours, counts *ContextCounts) {
+	// Four tables in turn, so that runs of one symbol do not wait on one counter.
+	var tables [4]ContextCounts
+	if len(src) > 0 {
+		lanes, length := strips(len(src))
+		begin := min(max(d.Near, d.Far), length)
+		for lane := range lanes {
+			s := src[lane*length : (lane+1)*length]
+			for t, v := range s[:begin] {
+				tables[0][contextAt(s, t, d)][v&(Alphabet-1)]++
+			}
+			if begin == length {
+				continue
+			}
+			rest := s[begin:]
+			n, f := s[begin-d.Near:][:len(rest)], s[begin-d.Far:][:len(rest)]
+			for len(rest) >= 4 && len(n) >= 4 && len(f) >= 4 {
+				tables[0][context(n[0], f[0])][rest[0]&(Alphabet-1)]++
+				tables[1][context(n[1], f[1])][rest[1]&(Alphabet-1)]++
+				tables[2][context(n[2], f[2])][rest[2]&(Alphabet-1)]++
+				tables[3][context(n[3], f[3])][rest[3]&(Alphabet-1)]++
+				rest, n, f = rest[4:], n[4:], f[4:]
+			}
+			for t, v := range rest {
+				tables[0][context(n[t], f[t])][v&(Alphabet-1)]++
+			}
 		}
-		rest := s[begin:]
-		out, n, f := c[begin:][:len(rest)], s[begin-near:][:len(rest)], s[begin-far:][:len(rest)]
-		for t, v := range rest {
-			k := 4*classes[n[t]] + classes[f[t]]
-			out[t] = k
-			counts[k%Contexts][v&(Alphabet-1)]++
+	}
+	for c := range counts {
+		for s := range counts[c] {
+			counts[c][s] = tables[0][c][s] + tables[1][c][s] + tables[2][c][s] + tables[3][c][s]
 		}
 	}
 }
 
-// classes is class of every byte.
+// context is the context of a symbol whose neighbours are near and far.
+func context(near, far byte) byte { return (4*classes[near] + classes[far]) % Contexts }
+
+// classes is the class of every byte.
 var classes = func() (c [256]byte) {
 	for s := range c {
 		c[s] = byte(min(bits.Len((uint(s)+1)/2), 3))
@@ -181,16 +187,14 @@ var classes = func() (c [256]byte) {
 func contextAt(strip []byte, t int, d Neighbours) byte {
 	near := byte(0)
 	if t >= d.Near {
-		near = class(strip[t-d.Near])
+		near = classes[strip[t-d.Near]]
 	}
 	far := near
 	if t >= d.Far {
-		far = class(strip[t-d.Far])
+		far = classes[strip[t-d.Far]]
 	}
 	return 4*near + far
 }
-
-func class(s byte) byte { return classes[s] }
 
 // Size predicts the bytes of coding counts under freq, without the states; math.MaxInt when a symbol has no frequency.
 func (freq *ContextFreq) Size(counts *ContextCounts) int {
@@ -209,38 +213,25 @@ func (freq *ContextFreq) Size(counts *ContextCounts) int {
 	return int(sum / 8)
 }
 
-// AppendContext codes src, which is Padded long, under the contexts that Classify wrote, and appends the bytes. Every
-// symbol is below Alphabet and has a frequency in its context.
-func (t *ContextTable) AppendContext(dst, src, ctx []byte, scratch *[]byte) []byte {
+// AppendContext codes src, which is Padded long, and appends the bytes. Every symbol is below Alphabet and has a frequency
+// in its context.
+func (t *ContextTable) AppendContext(dst, src []byte, d Neighbours, scratch *Scratch) []byte {
 	if len(src) == 0 {
 		return dst
 	}
 	lanes, length := strips(len(src))
-	need := 2*len(src) + 2 // a word is written ahead of the room for it
-	if cap(*scratch) < need {
-		*scratch = make([]byte, need)
-	}
-	buf := (*scratch)[:need]
-	at := need
+	need := 2*len(src) + 2 + encodeSlack // a word is written ahead of the room for it
+	buf := room(&scratch.words, need)
 	var states [manyLanes]uint32
 	for i := range lanes {
 		states[i] = floor
 	}
-	ctx = ctx[:len(src)]
-	for round := length - 1; round >= 0; round-- {
-		p := (lanes-1)*length + round
-		for lane := lanes - 1; lane >= 0; lane-- {
-			e := &t.enc[int(ctx[p])*Alphabet+int(src[p]&(Alphabet-1))]
-			p -= length
-			x := states[lane&(manyLanes-1)]
-			// Without a branch, which would often be mispredicted: over is 1 when x gives off a word, else 0.
-			over := (e.limit - 1 - uint64(x)) >> 63
-			binary.LittleEndian.PutUint16(buf[at-2:], uint16(x))
-			at -= int(over) * 2
-			x >>= over * 16 & 31
-			q, _ := bits.Mul64(uint64(x), e.inverse)
-			states[lane&(manyLanes-1)] = x + e.bias + uint32(q)*e.gap
-		}
+	at, done := need, false
+	if lanes == manyLanes {
+		at, done = t.encodeContextMany(&states, src, length, buf, d, scratch)
+	}
+	if !done {
+		at = t.encodeContextScalar(&states, lanes, src, length, buf, d, scratch)
 	}
 	for _, x := range states[:lanes] {
 		dst = binary.LittleEndian.AppendUint32(dst, x)
@@ -248,8 +239,56 @@ func (t *ContextTable) AppendContext(dst, src, ctx []byte, scratch *[]byte) []by
 	return append(dst, buf[at:]...)
 }
 
+// encodeContextScalar writes words down from buf's end and returns where they begin.
+func (t *ContextTable) encodeContextScalar(states *[manyLanes]uint32, lanes int, src []byte, length int, buf []byte, d Neighbours, scratch *Scratch) int {
+	ctx := room(&scratch.rows, len(src))
+	for lane := range lanes {
+		classify(ctx[lane*length:(lane+1)*length], src[lane*length:(lane+1)*length], d)
+	}
+	at := len(buf)
+	for round := length - 1; round >= 0; round-- {
+		p := (lanes-1)*length + round
+		for lane := lanes - 1; lane >= 0; lane-- {
+			x := &states[lane&(manyLanes-1)]
+			*x, at = put(t.enc[int(ctx[p])*Alphabet+int(src[p]&(Alphabet-1))], *x, ContextBits, buf, at)
+			p -= length
+		}
+	}
+	return at
+}
+
+// classify writes the context of every symbol of a strip to ctx.
+func classify(ctx, strip []byte, d Neighbours) {
+	begin := min(max(d.Near, d.Far), len(strip))
+	for t := range begin {
+		ctx[t] = contextAt(strip, t, d)
+	}
+	if begin == len(strip) {
+		return
+	}
+	out := ctx[begin:len(strip)]
+	n, f := strip[begin-d.Near:][:len(out)], strip[begin-d.Far:][:len(out)]
+	for t := range out {
+		out[t] = context(n[t], f[t])
+	}
+}
+
+// Scratch is memory that the context coder keeps from call to call. Its zero value is ready; it is for one goroutine.
+type Scratch struct {
+	words []byte
+	rows  []byte // symbols round by round, or contexts
+}
+
+// room is *b with length n; the contents are arbitrary.
+func room(b *[]byte, n int) []byte {
+	if cap(*b) < n {
+		*b = make([]byte, n)
+	}
+	return (*b)[:n]
+}
+
 // DecodeContext decodes len(dst) symbols, a Padded number, from src, which must be used up.
-func (t *ContextTable) DecodeContext(dst, src []byte, d Neighbours, scratch *[]byte) error {
+func (t *ContextTable) DecodeContext(dst, src []byte, d Neighbours, scratch *Scratch) error {
 	if len(dst) == 0 {
 		if len(src) != 0 {
 			return ErrCorrupt
@@ -272,6 +311,9 @@ func (t *ContextTable) DecodeContext(dst, src []byte, d Neighbours, scratch *[]b
 	if lanes == manyLanes {
 		var used int
 		round, used = t.decodeContextMany(&states, dst, length, words, d, scratch)
+		if used > len(words) {
+			return ErrCorrupt
+		}
 		words = words[used:]
 	}
 	at := 0

@@ -10,7 +10,6 @@ package rans
 import (
 	"encoding/binary"
 	"errors"
-	"math/bits"
 )
 
 const (
@@ -28,50 +27,62 @@ const (
 // ErrCorrupt is returned when coded bytes do not decode to the expected number of symbols.
 var ErrCorrupt = errors.New("rANS data is corrupt")
 
-// Table codes bytes of one distribution. Build fills it; afterwards it is safe for concurrent use.
+// Table codes bytes of one distribution. BuildEncoder and BuildDecoder fill it; afterwards it is safe for concurrent use.
 type Table struct {
-	freq [256]uint16
-	enc  [256]encSymbol
+	enc [256]uint64
 	// dec[slot] is symbol | frequency<<8 | (slot - start)<<20.
 	dec [Scale]uint32
 }
 
-// encSymbol holds what coding a symbol needs: x becomes x + bias + (x*inverse>>64)*gap.
-type encSymbol struct {
-	inverse uint64
-	limit   uint32 // states from here on give off a word first; 0 for a symbol without frequency
-	bias    uint32
-	gap     uint32
-	_       uint32
+// encoding is what coding a symbol needs: inverse | frequency<<32 | start<<48. inverse is 2^32 over the frequency, rounded
+// down, but for a frequency of 1, where it is one less: the quotient that it gives is right or one too small.
+func encoding(freq, start uint16) uint64 {
+	if freq == 0 {
+		return 0
+	}
+	return min(1<<32/uint64(freq), 1<<32-1) | uint64(freq)<<32 | uint64(start)<<48
 }
 
-// Build fills t from frequencies that sum to Scale with at least two symbols (Normalize makes such).
-func (t *Table) Build(freq *[256]uint16) {
-	t.freq = *freq
-	start := uint32(0)
+// put codes the symbol of e into x, after giving off a word below buf[at:] when x has no room, and returns the state and
+// where the words begin. It has no branch, which would often be mispredicted.
+func put(e uint64, x uint32, scaleBits uint, buf []byte, at int) (uint32, int) {
+	f := uint32(e >> 32 & 0xffff)
+	over := 1 - (x>>(32-scaleBits)-f)>>31
+	binary.LittleEndian.PutUint16(buf[at-2:], uint16(x))
+	at -= int(over) * 2
+	x >>= over * 16 & 31
+	q := uint32(uint64(x) * (e & (1<<32 - 1)) >> 32)
+	rest := x - q*f
+	more := 1 - (rest-f)>>31 // 1 when the quotient is one too small
+	return (q+more)<<scaleBits + rest - f&-more + uint32(e>>48), at
+}
+
+// BuildEncoder makes t ready to code, from frequencies that sum to Scale with at least two symbols (Normalize makes such).
+func (t *Table) BuildEncoder(freq *[256]uint16) {
+	start := uint16(0)
 	for s, f := range freq {
-		f := uint32(f)
-		e := &t.enc[s]
-		*e = encSymbol{}
-		if f == 0 {
-			continue
-		}
-		e.limit = f << (32 - ScaleBits)
-		e.gap = Scale - f
-		if f == 1 {
-			e.inverse, e.bias = 1<<64-1, start+Scale-1
-		} else {
-			e.inverse, e.bias = ^uint64(0)/uint64(f)+1, start
-		}
-		for i := range f {
-			t.dec[start+i] = uint32(s) | f<<8 | i<<20
-		}
+		t.enc[s] = encoding(f, start)
 		start += f
 	}
 }
 
-// Freq is the frequency of s in parts of Scale.
-func (t *Table) Freq(s byte) int { return int(t.freq[s]) }
+// BuildDecoder makes t ready to decode, from such frequencies.
+func (t *Table) BuildDecoder(freq *[256]uint16) {
+	start := uint32(0)
+	for s, f := range freq {
+		fillDecoder(t.dec[start:start+uint32(f)], uint32(s), uint32(f))
+		start += uint32(f)
+	}
+}
+
+// fillDecoder writes the slots of a symbol.
+func fillDecoder(slots []uint32, symbol, freq uint32) {
+	v := symbol | freq<<8
+	for i := range slots {
+		slots[i] = v
+		v += 1 << 20
+	}
+}
 
 // Normalize scales counts to frequencies that sum to Scale and are at least 1 where the count is not 0. It reports false
 // when fewer than two symbols occur: such an input needs no coding.
@@ -130,10 +141,13 @@ func lanesFor(n int) int {
 // MaxLen is the most bytes that Append adds for n symbols.
 func MaxLen(n int) int { return 4*manyLanes + 2*n + 2 }
 
+// encodeSlack is the bytes below the words that encoders may overwrite.
+const encodeSlack = 32
+
 // Append codes src, whose symbols all have a frequency, and appends the bytes. scratch grows as needed and is kept by the
 // caller for the next call.
 func (t *Table) Append(dst, src []byte, scratch *[]byte) []byte {
-	need := MaxLen(len(src))
+	need := MaxLen(len(src)) + encodeSlack
 	if cap(*scratch) < need {
 		*scratch = make([]byte, need)
 	}
@@ -159,15 +173,8 @@ func (t *Table) Append(dst, src []byte, scratch *[]byte) []byte {
 func (t *Table) encodeScalar(states *[manyLanes]uint32, lanes int, src, buf []byte, at int) int {
 	mask := lanes - 1
 	for i := len(src) - 1; i >= 0; i-- {
-		e := &t.enc[src[i]]
-		x := states[i&mask&(manyLanes-1)]
-		// Without a branch, which would often be mispredicted: over is 1 when x gives off a word, else 0.
-		over := (uint64(e.limit) - 1 - uint64(x)) >> 63
-		binary.LittleEndian.PutUint16(buf[at-2:], uint16(x))
-		at -= int(over) * 2
-		x >>= over * 16 & 31
-		q, _ := bits.Mul64(uint64(x), e.inverse)
-		states[i&mask&(manyLanes-1)] = x + e.bias + uint32(q)*e.gap
+		x := &states[i&mask&(manyLanes-1)]
+		*x, at = put(t.enc[src[i]], *x, ScaleBits, buf, at)
 	}
 	return at
 }
@@ -190,6 +197,9 @@ func (t *Table) Decode(dst, src []byte) error {
 	if lanes == manyLanes {
 		var used int
 		done, used = t.decodeMany(&states, dst, src)
+		if used > len(src) {
+			return ErrCorrupt
+		}
 		src = src[used:]
 	}
 	if !t.decodeScalar(&states, lanes, dst[done:], &src) || len(src) != 0 {

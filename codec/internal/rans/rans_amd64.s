@@ -278,6 +278,60 @@ DATA magnitudeClass<>+16(SB)/8, $0x0000000302020100
 DATA magnitudeClass<>+24(SB)/8, $0x0000000000000000
 GLOBL magnitudeClass<>(SB), RODATA|NOPTR, $32
 
+DATA evenDwords<>+0(SB)/4, $0x00000000
+DATA evenDwords<>+4(SB)/4, $0x00000002
+DATA evenDwords<>+8(SB)/4, $0x00000004
+DATA evenDwords<>+12(SB)/4, $0x00000006
+DATA evenDwords<>+16(SB)/4, $0x00000008
+DATA evenDwords<>+20(SB)/4, $0x0000000a
+DATA evenDwords<>+24(SB)/4, $0x0000000c
+DATA evenDwords<>+28(SB)/4, $0x0000000e
+DATA evenDwords<>+32(SB)/4, $0x00000010
+DATA evenDwords<>+36(SB)/4, $0x00000012
+DATA evenDwords<>+40(SB)/4, $0x00000014
+DATA evenDwords<>+44(SB)/4, $0x00000016
+DATA evenDwords<>+48(SB)/4, $0x00000018
+DATA evenDwords<>+52(SB)/4, $0x0000001a
+DATA evenDwords<>+56(SB)/4, $0x0000001c
+DATA evenDwords<>+60(SB)/4, $0x0000001e
+GLOBL evenDwords<>(SB), RODATA|NOPTR, $64
+
+DATA oddDwords<>+0(SB)/4, $0x00000001
+DATA oddDwords<>+4(SB)/4, $0x00000003
+DATA oddDwords<>+8(SB)/4, $0x00000005
+DATA oddDwords<>+12(SB)/4, $0x00000007
+DATA oddDwords<>+16(SB)/4, $0x00000009
+DATA oddDwords<>+20(SB)/4, $0x0000000b
+DATA oddDwords<>+24(SB)/4, $0x0000000d
+DATA oddDwords<>+28(SB)/4, $0x0000000f
+DATA oddDwords<>+32(SB)/4, $0x00000011
+DATA oddDwords<>+36(SB)/4, $0x00000013
+DATA oddDwords<>+40(SB)/4, $0x00000015
+DATA oddDwords<>+44(SB)/4, $0x00000017
+DATA oddDwords<>+48(SB)/4, $0x00000019
+DATA oddDwords<>+52(SB)/4, $0x0000001b
+DATA oddDwords<>+56(SB)/4, $0x0000001d
+DATA oddDwords<>+60(SB)/4, $0x0000001f
+GLOBL oddDwords<>(SB), RODATA|NOPTR, $64
+
+DATA laneDwords<>+0(SB)/4, $0x00000000
+DATA laneDwords<>+4(SB)/4, $0x00000001
+DATA laneDwords<>+8(SB)/4, $0x00000002
+DATA laneDwords<>+12(SB)/4, $0x00000003
+DATA laneDwords<>+16(SB)/4, $0x00000004
+DATA laneDwords<>+20(SB)/4, $0x00000005
+DATA laneDwords<>+24(SB)/4, $0x00000006
+DATA laneDwords<>+28(SB)/4, $0x00000007
+DATA laneDwords<>+32(SB)/4, $0x00000008
+DATA laneDwords<>+36(SB)/4, $0x00000009
+DATA laneDwords<>+40(SB)/4, $0x0000000a
+DATA laneDwords<>+44(SB)/4, $0x0000000b
+DATA laneDwords<>+48(SB)/4, $0x0000000c
+DATA laneDwords<>+52(SB)/4, $0x0000000d
+DATA laneDwords<>+56(SB)/4, $0x0000000e
+DATA laneDwords<>+60(SB)/4, $0x0000000f
+GLOBL laneDwords<>(SB), RODATA|NOPTR, $64
+
 // func decodeManyAVX512(dec *uint32, states *uint32, dst *byte, src *byte, rounds int, size int) (done int, used int)
 // Requires: AVX, AVX512F, POPCNT, SSE2
 TEXT ·decodeManyAVX512(SB), NOSPLIT, $0-64
@@ -791,6 +845,263 @@ out:
 	MOVQ    BX, used+88(FP)
 	RET
 
+// func encodeManyAVX512(enc *uint64, states *uint32, src *byte, buf *byte, at int, rounds int) int
+// Requires: AVX, AVX512F, POPCNT, SSE2
+TEXT ·encodeManyAVX512(SB), NOSPLIT, $0-56
+	MOVQ         enc+0(FP), AX
+	MOVQ         states+8(FP), CX
+	MOVQ         src+16(FP), DX
+	MOVQ         buf+24(FP), BX
+	MOVQ         at+32(FP), SI
+	MOVQ         rounds+40(FP), DI
+	ADDQ         BX, SI
+	VMOVDQU32    evenDwords<>+0(SB), Z0
+	VMOVDQU32    oddDwords<>+0(SB), Z1
+	VMOVDQU32    laneDwords<>+0(SB), Z2
+	MOVL         $0x0000ffff, BX
+	MOVD         BX, X3
+	VPBROADCASTD X3, Z3
+	MOVL         $0x00001000, BX
+	MOVD         BX, X4
+	VPBROADCASTD X4, Z4
+	MOVL         $0x0000aaaa, BX
+	KMOVW        BX, K1
+	VMOVDQU32    (CX), Z5
+	VMOVDQU32    64(CX), Z6
+
+loop:
+	VPMOVZXBD     16(DX), Z7
+	VEXTRACTI64X4 $0x01, Z7, Y8
+	KXNORW        K2, K2, K2
+	VPXORD        Z9, Z9, Z9
+	VPGATHERDQ    (AX)(Y7*8), K2, Z9
+	KXNORW        K3, K3, K3
+	VPXORD        Z10, Z10, Z10
+	VPGATHERDQ    (AX)(Y8*8), K3, Z10
+	VMOVDQA32     Z9, Z7
+	VPERMT2D      Z10, Z0, Z7
+	VPERMT2D      Z10, Z1, Z9
+	VPANDD        Z3, Z9, Z8
+	VPSRLD        $0x10, Z9, Z9
+	VPSRLD        $0x14, Z6, Z13
+	VPCMPUD       $0x05, Z8, Z13, K4
+	VPCOMPRESSD.Z Z6, K4, Z13
+	KMOVW         K4, BX
+	POPCNTL       BX, BX
+	VPBROADCASTD  BX, Z14
+	VPADDD        Z2, Z14, Z14
+	VPERMD        Z13, Z14, Z13
+	VPMOVDW       Z13, -32(SI)
+	ADDL          BX, BX
+	SUBQ          BX, SI
+	VPSRLD        $0x10, Z6, K4, Z6
+	VPMULUDQ      Z7, Z6, Z13
+	VPSRLQ        $0x20, Z13, Z13
+	VPSRLQ        $0x20, Z7, Z7
+	VPSRLQ        $0x20, Z6, Z14
+	VPMULUDQ      Z7, Z14, Z14
+	VMOVDQA32     Z14, K1, Z13
+	VPMULLD       Z8, Z13, Z7
+	VPSUBD        Z7, Z6, Z7
+	VPCMPUD       $0x05, Z8, Z7, K4
+	VPSUBD        Z8, Z7, K4, Z7
+	VPSLLD        $0x0c, Z13, Z13
+	VPADDD        Z4, Z13, K4, Z13
+	VPADDD        Z7, Z13, Z13
+	VPADDD        Z9, Z13, Z6
+	VPMOVZXBD     (DX), Z7
+	VEXTRACTI64X4 $0x01, Z7, Y8
+	KXNORW        K5, K5, K5
+	VPXORD        Z11, Z11, Z11
+	VPGATHERDQ    (AX)(Y7*8), K5, Z11
+	KXNORW        K6, K6, K6
+	VPXORD        Z12, Z12, Z12
+	VPGATHERDQ    (AX)(Y8*8), K6, Z12
+	VMOVDQA32     Z11, Z7
+	VPERMT2D      Z12, Z0, Z7
+	VPERMT2D      Z12, Z1, Z11
+	VPANDD        Z3, Z11, Z8
+	VPSRLD        $0x10, Z11, Z11
+	VPSRLD        $0x14, Z5, Z13
+	VPCMPUD       $0x05, Z8, Z13, K4
+	VPCOMPRESSD.Z Z5, K4, Z13
+	KMOVW         K4, BX
+	POPCNTL       BX, BX
+	VPBROADCASTD  BX, Z14
+	VPADDD        Z2, Z14, Z14
+	VPERMD        Z13, Z14, Z13
+	VPMOVDW       Z13, -32(SI)
+	ADDL          BX, BX
+	SUBQ          BX, SI
+	VPSRLD        $0x10, Z5, K4, Z5
+	VPMULUDQ      Z7, Z5, Z13
+	VPSRLQ        $0x20, Z13, Z13
+	VPSRLQ        $0x20, Z7, Z7
+	VPSRLQ        $0x20, Z5, Z14
+	VPMULUDQ      Z7, Z14, Z14
+	VMOVDQA32     Z14, K1, Z13
+	VPMULLD       Z8, Z13, Z7
+	VPSUBD        Z7, Z5, Z7
+	VPCMPUD       $0x05, Z8, Z7, K4
+	VPSUBD        Z8, Z7, K4, Z7
+	VPSLLD        $0x0c, Z13, Z13
+	VPADDD        Z4, Z13, K4, Z13
+	VPADDD        Z7, Z13, Z13
+	VPADDD        Z11, Z13, Z5
+	SUBQ          $0x20, DX
+	DECQ          DI
+	JNE           loop
+	VMOVDQU32     Z5, (CX)
+	VMOVDQU32     Z6, 64(CX)
+	VZEROUPPER
+	MOVQ          buf+24(FP), AX
+	SUBQ          AX, SI
+	MOVQ          SI, ret+48(FP)
+	RET
+
+// func encodeContextAVX512(enc *uint64, states *uint32, src *byte, buf *byte, at int, rounds int, near *byte, far *byte, nearStep int, farStep int) int
+// Requires: AVX, AVX2, AVX512F, POPCNT, SSE2
+TEXT ·encodeContextAVX512(SB), NOSPLIT, $0-88
+	MOVQ         enc+0(FP), AX
+	MOVQ         states+8(FP), CX
+	MOVQ         src+16(FP), DX
+	MOVQ         buf+24(FP), BX
+	MOVQ         at+32(FP), SI
+	MOVQ         rounds+40(FP), DI
+	ADDQ         BX, SI
+	MOVQ         near+48(FP), BX
+	MOVQ         far+56(FP), R8
+	MOVQ         nearStep+64(FP), R9
+	MOVQ         farStep+72(FP), R10
+	VPXOR        Y0, Y0, Y0
+	MOVL         $0x04040404, R11
+	MOVD         R11, X1
+	VPBROADCASTD X1, Y1
+	VMOVDQU32    evenDwords<>+0(SB), Z2
+	VMOVDQU32    oddDwords<>+0(SB), Z3
+	VMOVDQU32    laneDwords<>+0(SB), Z4
+	MOVL         $0x0000ffff, R11
+	MOVD         R11, X5
+	VPBROADCASTD X5, Z5
+	MOVL         $0x00000800, R11
+	MOVD         R11, X6
+	VPBROADCASTD X6, Z6
+	MOVL         $0x0000aaaa, R11
+	KMOVW        R11, K1
+	VMOVDQU32    (CX), Z7
+	VMOVDQU32    64(CX), Z8
+
+loop:
+	VMOVDQU       (BX), Y9
+	VMOVDQU       (R8), Y10
+	VMOVDQU       magnitudeClass<>+0(SB), Y11
+	VPAVGB        Y0, Y9, Y9
+	VPMINUB       Y1, Y9, Y9
+	VPSHUFB       Y9, Y11, Y9
+	VPAVGB        Y0, Y10, Y10
+	VPMINUB       Y1, Y10, Y10
+	VPSHUFB       Y10, Y11, Y10
+	VPADDB        Y9, Y9, Y9
+	VPADDB        Y9, Y9, Y9
+	VPADDB        Y9, Y10, Y10
+	ADDQ          R9, BX
+	ADDQ          R10, R8
+	VPMOVZXBD     16(DX), Z9
+	VEXTRACTI128  $0x01, Y10, X11
+	VPMOVZXBD     X11, Z11
+	VPSLLD        $0x05, Z11, Z11
+	VPORD         Z11, Z9, Z9
+	VEXTRACTI64X4 $0x01, Z9, Y11
+	KXNORW        K2, K2, K2
+	VPXORD        Z12, Z12, Z12
+	VPGATHERDQ    (AX)(Y9*8), K2, Z12
+	KXNORW        K3, K3, K3
+	VPXORD        Z13, Z13, Z13
+	VPGATHERDQ    (AX)(Y11*8), K3, Z13
+	VMOVDQA32     Z12, Z9
+	VPERMT2D      Z13, Z2, Z9
+	VPERMT2D      Z13, Z3, Z12
+	VPANDD        Z5, Z12, Z11
+	VPSRLD        $0x10, Z12, Z12
+	VPSRLD        $0x15, Z8, Z16
+	VPCMPUD       $0x05, Z11, Z16, K4
+	VPCOMPRESSD.Z Z8, K4, Z16
+	KMOVW         K4, R11
+	POPCNTL       R11, R11
+	VPBROADCASTD  R11, Z17
+	VPADDD        Z4, Z17, Z17
+	VPERMD        Z16, Z17, Z16
+	VPMOVDW       Z16, -32(SI)
+	ADDL          R11, R11
+	SUBQ          R11, SI
+	VPSRLD        $0x10, Z8, K4, Z8
+	VPMULUDQ      Z9, Z8, Z16
+	VPSRLQ        $0x20, Z16, Z16
+	VPSRLQ        $0x20, Z9, Z9
+	VPSRLQ        $0x20, Z8, Z17
+	VPMULUDQ      Z9, Z17, Z17
+	VMOVDQA32     Z17, K1, Z16
+	VPMULLD       Z11, Z16, Z9
+	VPSUBD        Z9, Z8, Z9
+	VPCMPUD       $0x05, Z11, Z9, K4
+	VPSUBD        Z11, Z9, K4, Z9
+	VPSLLD        $0x0b, Z16, Z16
+	VPADDD        Z6, Z16, K4, Z16
+	VPADDD        Z9, Z16, Z16
+	VPADDD        Z12, Z16, Z8
+	VPMOVZXBD     (DX), Z9
+	VPMOVZXBD     X10, Z10
+	VPSLLD        $0x05, Z10, Z10
+	VPORD         Z10, Z9, Z9
+	VEXTRACTI64X4 $0x01, Z9, Y10
+	KXNORW        K5, K5, K5
+	VPXORD        Z14, Z14, Z14
+	VPGATHERDQ    (AX)(Y9*8), K5, Z14
+	KXNORW        K6, K6, K6
+	VPXORD        Z15, Z15, Z15
+	VPGATHERDQ    (AX)(Y10*8), K6, Z15
+	VMOVDQA32     Z14, Z9
+	VPERMT2D      Z15, Z2, Z9
+	VPERMT2D      Z15, Z3, Z14
+	VPANDD        Z5, Z14, Z10
+	VPSRLD        $0x10, Z14, Z14
+	VPSRLD        $0x15, Z7, Z11
+	VPCMPUD       $0x05, Z10, Z11, K4
+	VPCOMPRESSD.Z Z7, K4, Z11
+	KMOVW         K4, R11
+	POPCNTL       R11, R11
+	VPBROADCASTD  R11, Z16
+	VPADDD        Z4, Z16, Z16
+	VPERMD        Z11, Z16, Z11
+	VPMOVDW       Z11, -32(SI)
+	ADDL          R11, R11
+	SUBQ          R11, SI
+	VPSRLD        $0x10, Z7, K4, Z7
+	VPMULUDQ      Z9, Z7, Z11
+	VPSRLQ        $0x20, Z11, Z11
+	VPSRLQ        $0x20, Z9, Z9
+	VPSRLQ        $0x20, Z7, Z16
+	VPMULUDQ      Z9, Z16, Z16
+	VMOVDQA32     Z16, K1, Z11
+	VPMULLD       Z10, Z11, Z9
+	VPSUBD        Z9, Z7, Z9
+	VPCMPUD       $0x05, Z10, Z9, K4
+	VPSUBD        Z10, Z9, K4, Z9
+	VPSLLD        $0x0b, Z11, Z11
+	VPADDD        Z6, Z11, K4, Z11
+	VPADDD        Z9, Z11, Z11
+	VPADDD        Z14, Z11, Z7
+	SUBQ          $0x20, DX
+	DECQ          DI
+	JNE           loop
+	VMOVDQU32     Z7, (CX)
+	VMOVDQU32     Z8, 64(CX)
+	VZEROUPPER
+	MOVQ          buf+24(FP), AX
+	SUBQ          AX, SI
+	MOVQ          SI, ret+80(FP)
+	RET
+
 // func transposeAVX2(dst *byte, src *byte, length int, blocks int)
 // Requires: AVX, AVX2
 TEXT ·transposeAVX2(SB), NOSPLIT, $0-32
@@ -897,4 +1208,148 @@ loop:
 	DECQ         BX
 	JNE          loop
 	VZEROUPPER
+	RET
+
+// func rowsAVX2(dst *byte, src *byte, length int, blocks int)
+// Requires: AVX
+TEXT ·rowsAVX2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ length+16(FP), DX
+	MOVQ blocks+24(FP), BX
+
+loop:
+	MOVQ        CX, SI
+	VMOVQ       (SI), X0
+	VMOVQ       (SI)(DX*1), X1
+	LEAQ        (SI)(DX*2), SI
+	VPUNPCKLBW  X1, X0, X0
+	VMOVQ       (SI), X1
+	VMOVQ       (SI)(DX*1), X2
+	LEAQ        (SI)(DX*2), SI
+	VPUNPCKLBW  X2, X1, X1
+	VMOVQ       (SI), X2
+	VMOVQ       (SI)(DX*1), X3
+	LEAQ        (SI)(DX*2), SI
+	VPUNPCKLBW  X3, X2, X2
+	VMOVQ       (SI), X3
+	VMOVQ       (SI)(DX*1), X4
+	LEAQ        (SI)(DX*2), SI
+	VPUNPCKLBW  X4, X3, X3
+	VMOVQ       (SI), X4
+	VMOVQ       (SI)(DX*1), X5
+	LEAQ        (SI)(DX*2), SI
+	VPUNPCKLBW  X5, X4, X4
+	VMOVQ       (SI), X5
+	VMOVQ       (SI)(DX*1), X6
+	LEAQ        (SI)(DX*2), SI
+	VPUNPCKLBW  X6, X5, X5
+	VMOVQ       (SI), X6
+	VMOVQ       (SI)(DX*1), X7
+	LEAQ        (SI)(DX*2), SI
+	VPUNPCKLBW  X7, X6, X6
+	VMOVQ       (SI), X7
+	VMOVQ       (SI)(DX*1), X8
+	LEAQ        (SI)(DX*2), SI
+	VPUNPCKLBW  X8, X7, X7
+	VPUNPCKLWD  X1, X0, X8
+	VPUNPCKHWD  X1, X0, X0
+	VPUNPCKLWD  X3, X2, X1
+	VPUNPCKHWD  X3, X2, X2
+	VPUNPCKLWD  X5, X4, X3
+	VPUNPCKHWD  X5, X4, X4
+	VPUNPCKLWD  X7, X6, X5
+	VPUNPCKHWD  X7, X6, X6
+	VPUNPCKLDQ  X1, X8, X7
+	VPUNPCKHDQ  X1, X8, X1
+	VPUNPCKLDQ  X2, X0, X8
+	VPUNPCKHDQ  X2, X0, X0
+	VPUNPCKLDQ  X5, X3, X2
+	VPUNPCKHDQ  X5, X3, X3
+	VPUNPCKLDQ  X6, X4, X5
+	VPUNPCKHDQ  X6, X4, X4
+	VPUNPCKLQDQ X2, X7, X6
+	VPUNPCKHQDQ X2, X7, X2
+	VPUNPCKLQDQ X3, X1, X7
+	VPUNPCKHQDQ X3, X1, X1
+	VPUNPCKLQDQ X5, X8, X3
+	VPUNPCKHQDQ X5, X8, X5
+	VPUNPCKLQDQ X4, X0, X8
+	VPUNPCKHQDQ X4, X0, X0
+	VMOVDQU     X6, (AX)
+	VMOVDQU     X2, 32(AX)
+	VMOVDQU     X7, 64(AX)
+	VMOVDQU     X1, 96(AX)
+	VMOVDQU     X3, 128(AX)
+	VMOVDQU     X5, 160(AX)
+	VMOVDQU     X8, 192(AX)
+	VMOVDQU     X0, 224(AX)
+	VMOVQ       (SI), X0
+	VMOVQ       (SI)(DX*1), X1
+	LEAQ        (SI)(DX*2), SI
+	VPUNPCKLBW  X1, X0, X0
+	VMOVQ       (SI), X1
+	VMOVQ       (SI)(DX*1), X2
+	LEAQ        (SI)(DX*2), SI
+	VPUNPCKLBW  X2, X1, X1
+	VMOVQ       (SI), X2
+	VMOVQ       (SI)(DX*1), X3
+	LEAQ        (SI)(DX*2), SI
+	VPUNPCKLBW  X3, X2, X2
+	VMOVQ       (SI), X3
+	VMOVQ       (SI)(DX*1), X4
+	LEAQ        (SI)(DX*2), SI
+	VPUNPCKLBW  X4, X3, X3
+	VMOVQ       (SI), X4
+	VMOVQ       (SI)(DX*1), X5
+	LEAQ        (SI)(DX*2), SI
+	VPUNPCKLBW  X5, X4, X4
+	VMOVQ       (SI), X5
+	VMOVQ       (SI)(DX*1), X6
+	LEAQ        (SI)(DX*2), SI
+	VPUNPCKLBW  X6, X5, X5
+	VMOVQ       (SI), X6
+	VMOVQ       (SI)(DX*1), X7
+	LEAQ        (SI)(DX*2), SI
+	VPUNPCKLBW  X7, X6, X6
+	VMOVQ       (SI), X7
+	VMOVQ       (SI)(DX*1), X8
+	LEAQ        (SI)(DX*2), SI
+	VPUNPCKLBW  X8, X7, X7
+	VPUNPCKLWD  X1, X0, X8
+	VPUNPCKHWD  X1, X0, X0
+	VPUNPCKLWD  X3, X2, X1
+	VPUNPCKHWD  X3, X2, X2
+	VPUNPCKLWD  X5, X4, X3
+	VPUNPCKHWD  X5, X4, X4
+	VPUNPCKLWD  X7, X6, X5
+	VPUNPCKHWD  X7, X6, X6
+	VPUNPCKLDQ  X1, X8, X7
+	VPUNPCKHDQ  X1, X8, X1
+	VPUNPCKLDQ  X2, X0, X8
+	VPUNPCKHDQ  X2, X0, X0
+	VPUNPCKLDQ  X5, X3, X2
+	VPUNPCKHDQ  X5, X3, X3
+	VPUNPCKLDQ  X6, X4, X5
+	VPUNPCKHDQ  X6, X4, X4
+	VPUNPCKLQDQ X2, X7, X6
+	VPUNPCKHQDQ X2, X7, X2
+	VPUNPCKLQDQ X3, X1, X7
+	VPUNPCKHQDQ X3, X1, X1
+	VPUNPCKLQDQ X5, X8, X3
+	VPUNPCKHQDQ X5, X8, X5
+	VPUNPCKLQDQ X4, X0, X8
+	VPUNPCKHQDQ X4, X0, X0
+	VMOVDQU     X6, 16(AX)
+	VMOVDQU     X2, 48(AX)
+	VMOVDQU     X7, 80(AX)
+	VMOVDQU     X1, 112(AX)
+	VMOVDQU     X3, 144(AX)
+	VMOVDQU     X5, 176(AX)
+	VMOVDQU     X8, 208(AX)
+	VMOVDQU     X0, 240(AX)
+	ADDQ        $0x08, CX
+	ADDQ        $0x00000100, AX
+	DECQ        BX
+	JNE         loop
 	RET

@@ -26,7 +26,25 @@ func decodeManyAVX2(dec *uint32, states *uint32, dst *byte, src *byte, rounds in
 //go:noescape
 func decodeContextAVX2(dec *uint32, states *uint32, dst *byte, src *byte, rounds int, size int, near *byte, far *byte, nearStep int, farStep int) (done int, used int)
 
+// encodeManyAVX512 codes rounds times 32 symbols, the last of which are at src. Words go down from buf[at:]; it returns where they
+// begin. The 32 bytes below that are overwritten.
+//
+//go:noescape
+func encodeManyAVX512(enc *uint64, states *uint32, src *byte, buf *byte, at int, rounds int) int
+
+// encodeContextAVX512 codes rounds rows of 32 symbols, the last of which is at src, under contexts: the neighbours' rows are at near
+// and far, which advance by their steps after each row. Words go down from buf[at:]; it returns where they begin.
+// The 32 bytes below that are overwritten.
+//
+//go:noescape
+func encodeContextAVX512(enc *uint64, states *uint32, src *byte, buf *byte, at int, rounds int, near *byte, far *byte, nearStep int, farStep int) int
+
 // transposeAVX2 writes byte lane of row t of src, rows of 32 bytes, to dst[lane*length + t], for blocks of eight rows.
 //
 //go:noescape
 func transposeAVX2(dst *byte, src *byte, length int, blocks int)
+
+// rowsAVX2 writes src[lane*length + t] to byte lane of row t of dst, rows of 32 bytes, for blocks of eight rows.
+//
+//go:noescape
+func rowsAVX2(dst *byte, src *byte, length int, blocks int)

@@ -79,6 +79,15 @@ func rangeOf(src []float32) (lo, hi float32, finite bool) {
 	return lo, hi, finite
 }
 
+func rangeRow(lo, hi, src []float32) {
+	n := 0
+	if hasAVX2 && len(src) >= 16 {
+		n = len(src) &^ 15
+		rangeRowAVX2(&lo[0], &hi[0], &src[0], n)
+	}
+	rangeRowGeneric(lo[n:], hi[n:], src[n:])
+}
+
 func quantize(dst []byte, src []float32, base, inv, top float32) {
 	n := 0
 	if hasAVX2 && len(src) >= 32 {

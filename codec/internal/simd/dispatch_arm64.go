@@ -23,6 +23,9 @@ func maxAbsNEON(src *float32, n int, out *[4]uint32)
 func rangeNEON(src *float32, n int, lo, hi *[4]float32, abs *[4]uint32)
 
 //go:noescape
+func rangeRowNEON(lo, hi, src *float32, n int)
+
+//go:noescape
 func quantizeNEON(dst *byte, src *float32, base, inv, top float32, n int)
 
 //go:noescape
@@ -108,6 +111,14 @@ func rangeOf(src []float32) (lo, hi float32, finite bool) {
 		finite = finite && abs[i] < 0x7f800000
 	}
 	return lo, hi, finite
+}
+
+func rangeRow(lo, hi, src []float32) {
+	n := len(src) &^ 7
+	if n > 0 {
+		rangeRowNEON(&lo[0], &hi[0], &src[0], n)
+	}
+	rangeRowGeneric(lo[n:], hi[n:], src[n:])
 }
 
 func quantize(dst []byte, src []float32, base, inv, top float32) {

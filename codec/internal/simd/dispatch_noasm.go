@@ -8,6 +8,7 @@ func f32ToBF16(dst []byte, src []float32)                 { f32ToBF16Generic(dst
 func bf16ToF32(dst []float32, src []byte)                 { bf16ToF32Generic(dst, src) }
 func maxAbs(src []float32) uint32                         { return maxAbsGeneric(src) }
 func rangeOf(src []float32) (lo, hi float32, finite bool) { return rangeGeneric(src) }
+func rangeRow(lo, hi, src []float32)                      { rangeRowGeneric(lo, hi, src) }
 func quantize(dst []byte, src []float32, base, inv, top float32) {
 	quantizeGeneric(dst, src, base, inv, top)
 }

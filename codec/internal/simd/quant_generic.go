@@ -39,6 +39,18 @@ func minMaxGeneric(src []float32) (lo, hi float32) {
 	return lo, hi
 }
 
+func rangeRowGeneric(lo, hi, src []float32) {
+	for i, x := range src {
+		// Branches that are seldom taken: most elements lie within the range that is known already.
+		if x < lo[i] {
+			lo[i] = x
+		}
+		if x > hi[i] {
+			hi[i] = x
+		}
+	}
+}
+
 // rangeGeneric returns the range of src, which is not empty; lo and hi mean nothing when finite is false.
 func rangeGeneric(src []float32) (lo, hi float32, finite bool) {
 	lo, hi = minMaxGeneric(src)

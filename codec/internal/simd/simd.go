@@ -54,6 +54,13 @@ func Range(src []float32) (lo, hi float32, finite bool) {
 	return lo + 0, hi + 0, finite // never -0, on any path
 }
 
+// RangeRow widens the ranges [lo[i], hi[i]] to src[i], which is finite; both slices are as long as src. Whether a bound
+// that is zero is -0 is not said.
+func RangeRow(lo, hi, src []float32) {
+	_, _ = lo[:len(src)], hi[:len(src)]
+	rangeRow(lo, hi, src)
+}
+
 // Quantize is dst[i] = round(clamp((src[i]-base)*inv, 0, top)), ties to even, in float32 arithmetic. top is at most 255 and
 // src has no NaN.
 func Quantize(dst []byte, src []float32, base, inv, top float32) {

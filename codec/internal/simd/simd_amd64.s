@@ -200,6 +200,33 @@ DATA packOrder<>+24(SB)/4, $0x00000003
 DATA packOrder<>+28(SB)/4, $0x00000007
 GLOBL packOrder<>(SB), RODATA|NOPTR, $32
 
+// func rangeRowAVX2(lo *float32, hi *float32, src *float32, n int)
+// Requires: AVX
+TEXT ·rangeRowAVX2(SB), NOSPLIT, $0-32
+	MOVQ lo+0(FP), AX
+	MOVQ hi+8(FP), CX
+	MOVQ src+16(FP), DX
+	MOVQ n+24(FP), BX
+
+loop:
+	VMOVUPS (DX), Y0
+	VMINPS  (AX), Y0, Y1
+	VMAXPS  (CX), Y0, Y0
+	VMOVUPS Y1, (AX)
+	VMOVUPS Y0, (CX)
+	VMOVUPS 32(DX), Y0
+	VMINPS  32(AX), Y0, Y1
+	VMAXPS  32(CX), Y0, Y0
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS Y0, 32(CX)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, DX
+	SUBQ    $0x10, BX
+	JNE     loop
+	VZEROUPPER
+	RET
+
 // func quantizeAVX2(dst *byte, src *float32, base float32, inv float32, top float32, n int)
 // Requires: AVX, AVX2
 TEXT ·quantizeAVX2(SB), NOSPLIT, $0-40

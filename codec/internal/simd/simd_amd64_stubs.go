@@ -34,6 +34,11 @@ func maxAbsAVX2(src *float32, n int, out *[8]uint32)
 //go:noescape
 func rangeAVX2(src *float32, n int, lo *[8]float32, hi *[8]float32, abs *[8]uint32)
 
+// rangeRowAVX2 is RangeRow for n elements, a multiple of 16.
+//
+//go:noescape
+func rangeRowAVX2(lo *float32, hi *float32, src *float32, n int)
+
 // quantizeAVX2 is Quantize for n elements, a multiple of 32.
 //
 //go:noescape

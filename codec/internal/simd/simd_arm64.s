@@ -102,6 +102,25 @@ loop:
 	VST1 [V4.S4], (R0)
 	RET
 
+TEXT ·rangeRowNEON(SB), NOSPLIT, $0-32
+	MOVD lo+0(FP), R0
+	MOVD hi+8(FP), R2
+	MOVD src+16(FP), R1
+	MOVD n+24(FP), R8
+loop:
+	VLD1.P 32(R1), [V0.S4, V1.S4]
+	VLD1 (R0), [V2.S4, V3.S4]
+	VLD1 (R2), [V4.S4, V5.S4]
+	WORD $0x4ea0f442 // fmin.4s v2, v2, v0
+	WORD $0x4e20f484 // fmax.4s v4, v4, v0
+	WORD $0x4ea1f463 // fmin.4s v3, v3, v1
+	WORD $0x4e21f4a5 // fmax.4s v5, v5, v1
+	VST1.P [V2.S4, V3.S4], 32(R0)
+	VST1.P [V4.S4, V5.S4], 32(R2)
+	SUBS $8, R8, R8
+	BNE loop
+	RET
+
 TEXT ·rangeNEON(SB), NOSPLIT, $0-40
 	MOVD src+0(FP), R1
 	MOVD n+8(FP), R8

@@ -103,6 +103,14 @@ func TestAgainstGeneric(t *testing.T) {
 				t.Fatalf("Range of %d elements misses an infinity", n)
 			}
 		}
+		low, high, lowRef, highRef := floatsOf(rng, n, false), floatsOf(rng, n, false), make([]float32, n), make([]float32, n)
+		copy(lowRef, low)
+		copy(highRef, high)
+		RangeRow(low, high, tame)
+		rangeRowGeneric(lowRef, highRef, tame)
+		if !slices.Equal(low, lowRef) || !slices.Equal(high, highRef) {
+			t.Fatalf("RangeRow of %d elements differs, seed %d", n, seed)
+		}
 		q, checkQ := guarded(n)
 		refQ := make([]byte, n)
 		Quantize(q, tame, -1.5, 40.3, 255)

@@ -18,7 +18,10 @@ func main() {
 	decodeAVX512("decodeContextAVX512", true)
 	decodeAVX2("decodeManyAVX2", false)
 	decodeAVX2("decodeContextAVX2", true)
+	encodeAVX512("encodeManyAVX512", false)
+	encodeAVX512("encodeContextAVX512", true)
 	transpose()
+	rows()
 	Generate()
 }
 
@@ -175,6 +178,9 @@ func decodeAVX512(name string, context bool) {
 // expand and order are tables of decodeAVX2, classes that of contexts.
 var expand, order, classes *Mem
 
+// evens, odds and lanes are tables of encodeAVX512.
+var evens, odds, lanes Mem
+
 func tables() {
 	if expand != nil {
 		return
@@ -199,6 +205,7 @@ func tables() {
 		DATA(8*i, U64([]uint64{0x0000000302020100, 0}[i%2]))
 	}
 	expand, order, classes = &e, &o, &c
+	evens, odds, lanes = sequence("evenDwords", 0, 2), sequence("oddDwords", 1, 2), sequence("laneDwords", 0, 1)
 }
 
 func decodeAVX2(name string, context bool) {

@@ -14,10 +14,30 @@ func quantizers() {
 	for i, v := range []uint32{0, 4, 1, 5, 2, 6, 3, 7} {
 		DATA(4*i, U32(v))
 	}
+	rangeRow()
 	quantizer("quantizeAVX2", false)
 	quantizer("quantizeRowAVX2", true)
 	dequantizer("dequantizeAVX2", false)
 	dequantizer("dequantizeRowAVX2", true)
+}
+
+func rangeRow() {
+	TEXT("rangeRowAVX2", NOSPLIT, "func(lo, hi, src *float32, n int)")
+	Pragma("noescape")
+	Doc("rangeRowAVX2 is RangeRow for n elements, a multiple of 16.")
+	lo, hi, src, n := param("lo"), param("hi"), param("src"), param("n")
+	loop(16, map[Register]int{lo: 64, hi: 64, src: 64}, n, func() {
+		for i := range 2 {
+			x, low := YMM(), YMM()
+			VMOVUPS(Mem{Base: src, Disp: 32 * i}, x)
+			VMINPS(Mem{Base: lo, Disp: 32 * i}, x, low)
+			VMAXPS(Mem{Base: hi, Disp: 32 * i}, x, x)
+			VMOVUPS(low, Mem{Base: lo, Disp: 32 * i})
+			VMOVUPS(x, Mem{Base: hi, Disp: 32 * i})
+		}
+	})
+	VZEROUPPER()
+	RET()
 }
 
 func quantizer(name string, row bool) {

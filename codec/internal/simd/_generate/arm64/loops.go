@@ -77,6 +77,17 @@ func ranges() {
 	}
 	line("\tSUBS $8, R8, R8\n\tBNE loop\n\tVST1 [V4.S4], (R0)\n\tRET")
 
+	text("rangeRowNEON", "32")
+	load("lo+0(FP)", "R0", "hi+8(FP)", "R2", "src+16(FP)", "R1", "n+24(FP)", "R8")
+	loop(8, func() {
+		line("\tVLD1.P 32(R1), [V0.S4, V1.S4]\n\tVLD1 (R0), [V2.S4, V3.S4]\n\tVLD1 (R2), [V4.S4, V5.S4]")
+		for i := range 2 {
+			fmin(2+i, 2+i, i)
+			fmax(4+i, 4+i, i)
+		}
+		line("\tVST1.P [V2.S4, V3.S4], 32(R0)\n\tVST1.P [V4.S4, V5.S4], 32(R2)")
+	})
+
 	text("rangeNEON", "40")
 	load("src+0(FP)", "R1", "n+8(FP)", "R8", "lo+16(FP)", "R0", "hi+24(FP)", "R2", "abs+32(FP)", "R3")
 	constant(16, 0x7fffffff)
