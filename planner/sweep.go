@@ -41,13 +41,15 @@ func (in *instance) sweepWith(ctx context.Context, o sweepOptions) (*Plan, error
 		s.tail = pipelineKey
 		name, claim = "pipeline", "the sweep over pipelines in the pieces' order: optimal among those"
 	}
-	bound = max(bound, in.relaxation(ctx, s, o))
-	for width := 16; ctx.Err() == nil && !s.closed(bound); width *= 8 {
+	for width := narrow; !s.closed(bound); width *= widen {
 		b, done := s.pass(min(width, maxWidth))
-		bound = max(bound, b)
-		if exact = done; exact || width >= maxWidth || ctx.Err() != nil || s.closed(bound) {
+		bound, exact = max(bound, b), done
+		if exact || width >= maxWidth || ctx.Err() != nil || s.closed(bound) {
 			break
 		}
+		// The relaxation first, as wide as the next pass; at first for shares of the accuracy budget too.
+		o.width = min(widen*width, maxWidth)
+		bound = max(bound, in.relaxation(ctx, s, o, width == narrow))
 	}
 	if s.best == nil {
 		return nil, in.whyInfeasible(ctx, s.fallback)
@@ -60,14 +62,39 @@ func (in *instance) sweepWith(ctx context.Context, o sweepOptions) (*Plan, error
 	}), nil
 }
 
-// relaxation solves the problem without its limits, and without the pieces that read nothing, first, which is far easier: few codings and few numbers per label matter then.
-// Its bound holds for the problem, and a plan of it that keeps the limits is an incumbent, often already the best.
-func (in *instance) relaxation(ctx context.Context, s *sweep, o sweepOptions) float64 {
+// narrow is the width of the first pass, which finds a plan; every pass is widen times as wide as the one before.
+const (
+	narrow = 16
+	widen  = 8
+)
+
+// relaxation solves the problem without its limits, and without the pieces that read nothing, which is far easier: few codings and few
+// numbers per label matter then. Its bound holds for the problem, and a plan of it that keeps the limits is an incumbent, often already
+// the best. Where codings together lose too much, it is solved again, when shares are asked for, with only those that lose a share of the
+// accuracy budget.
+func (in *instance) relaxation(ctx context.Context, s *sweep, o sweepOptions, shares bool) float64 {
 	d := dimensionsOf(in)
 	if in.relaxed || in.p.Limits == (Limits{}) && !slices.Contains(d.memory, true) && !in.hasOrphans() {
 		return 0
 	}
 	easy, orphans := in.withoutOrphans()
+	bound := in.loosely(ctx, s, o, easy, orphans)
+	if in.p.Limits.Loss == 0 || !shares {
+		return bound
+	}
+	for _, share := range []float64{1. / 2, 1. / 3, 1. / 4, 1. / 6, 1. / 10, 1e-9} {
+		if ctx.Err() != nil || s.closed(bound) {
+			break
+		}
+		p := *easy
+		p.Limits.Loss *= share
+		in.loosely(ctx, s, o, &p, orphans)
+	}
+	return bound
+}
+
+// loosely solves the easy problem without limits, takes its plan where it keeps the limits, and returns its bound.
+func (in *instance) loosely(ctx context.Context, s *sweep, o sweepOptions, easy *Problem, orphans []int) float64 {
 	loose, err := prepare(easy, true)
 	if err != nil {
 		return 0

@@ -25,6 +25,7 @@ type planFlags struct {
 	splits     string
 	image      string
 	codecs     string
+	shapes     []string
 	maxLoss    float64
 	agreement  float64
 	lossless   bool
@@ -49,8 +50,7 @@ func newPlanCommand() *cobra.Command {
 			if f.workload != "" && len(args) > 0 {
 				return fmt.Errorf("give either a model or --workload FILE.json, not both")
 			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), f.budget)
-			defer cancel()
+			ctx := cmd.Context()
 			if f.workload != "" {
 				return planWorkload(ctx, cmd.OutOrStdout(), f)
 			}
@@ -75,9 +75,10 @@ func newPlanCommand() *cobra.Command {
 	cmd.Flags().Float64Var(&f.maxLoss, "max-loss", 0, "most relative error of all codecs together, of the answer where the model is calibrated; 0 means a node's default, negative no limit")
 	cmd.Flags().Float64Var(&f.agreement, "agreement", 0, "least share of answers that must stay by the model's calibration, such as 0.99; takes the place of --max-loss")
 	cmd.Flags().StringVar(&f.codecs, "codecs", "", "calibration of FILE.onnx; default FILE.onnx"+calibrate.Suffix+" where there is one, none to do without")
+	cmd.Flags().StringArrayVar(&f.shapes, "shape", nil, "size of an input of FILE.onnx as NAME=1x3x224x224, where the model leaves it open; default that of the test data beside it, else 1")
 	cmd.Flags().BoolVar(&f.lossless, "lossless", false, "only codecs that lose nothing")
 	cmd.Flags().BoolVar(&f.free, "non-contiguous", false, "with --workload --objective throughput: any assignment, not only chains of convex sets")
-	cmd.Flags().DurationVar(&f.budget, "budget", 5*time.Minute, "most time to plan; the best plan so far is printed with its bound")
+	cmd.Flags().DurationVar(&f.budget, "budget", 5*time.Minute, "most time to plan, once everything is measured; the best plan so far is printed with its bound")
 	f.api.register(cmd)
 	return cmd
 }
@@ -115,6 +116,8 @@ func planWorkload(ctx context.Context, out io.Writer, f planFlags) error {
 	case f.objective != "latency" && f.objective != "":
 		return fmt.Errorf("a workload is planned for throughput or latency, not for %q", f.objective)
 	}
+	ctx, cancel := context.WithTimeout(ctx, f.budget)
+	defer cancel()
 	a, err := solve(ctx)
 	if err != nil {
 		return fmt.Errorf("planning %s: %w", f.workload, err)

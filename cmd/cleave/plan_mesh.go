@@ -17,6 +17,8 @@ func ofMesh(arg string, f planFlags) bool {
 
 // planMesh asks the node behind --api for the plan of one of the mesh's models, from what the nodes measured.
 func planMesh(ctx context.Context, out, progress io.Writer, model string, f planFlags) error {
+	ctx, cancel := context.WithTimeout(ctx, f.budget)
+	defer cancel()
 	c := f.api.client()
 	defer c.Close()
 	plan, err := c.Plan(ctx, client.PlanRequest{

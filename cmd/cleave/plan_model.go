@@ -55,7 +55,9 @@ func planModel(ctx context.Context, out, progress io.Writer, arg string, f planF
 		}
 		fmt.Fprintln(progress, "wrote", f.profileOut)
 	}
-	others := planner.Alternatives(ctx, found.undivided, plan)
+	compare, cancel := context.WithTimeout(ctx, f.budget)
+	defer cancel()
+	others := planner.Alternatives(compare, found.undivided, plan)
 	if f.svg != "" {
 		if err := os.WriteFile(f.svg, []byte(planner.SVG(p, plan)), 0o644); err != nil {
 			return err
@@ -96,6 +98,8 @@ func planFound(ctx context.Context, progress io.Writer, arg string, t *topology.
 			return planWithExits(ctx, m, exits, t, policy, solver)
 		}
 		if f.splits != client.SplitsOff && f.planner == "" {
+			ctx, cancel := context.WithTimeout(ctx, f.budget)
+			defer cancel()
 			return planSplits(ctx, progress, m, t, policy, solver)
 		}
 		if prof, _, err = m.profile(nil, nil); err != nil {
@@ -112,6 +116,8 @@ func planFound(ctx context.Context, progress io.Writer, arg string, t *topology.
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, f.budget)
+	defer cancel()
 	plan, err := solver.Plan(ctx, p)
 	if err != nil {
 		return nil, fmt.Errorf("planning %s: %w", prof.Model, err)
@@ -186,28 +192,34 @@ func calibrationBeside(path, codecs string) (*calibrate.File, error) {
 // noCodecs is what --codecs takes instead of a file.
 const noCodecs = "none"
 
-// prepareModel reads a model for planning, at the shapes of its calibration, which may be nil, or at the smallest ones.
-func prepareModel(path string, file *calibrate.File) (*split.Graph, error) {
-	g, err := onnx.Load(path)
+// prepareModel reads a model for planning, at the sizes of inputSizes. guessed are the sizes to name when the model does not run at them.
+func prepareModel(path string, file *calibrate.File, flags []string) (g *split.Graph, guessed []string, err error) {
+	if g, err = onnx.Load(path); err != nil {
+		return nil, nil, err
+	}
+	shapes, guessed, err := inputSizes(path, g, file, flags)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	shapes := smallestShapes(g)
-	if file != nil {
-		for name := range shapes {
-			if s, ok := file.Shapes[name]; ok {
-				shapes[name] = s
-			}
-		}
+	if g, err = backends.Prepare(g, shapes); err != nil {
+		return nil, nil, sizesGuessed(err, guessed)
 	}
-	if g, err = backends.Prepare(g, shapes); err != nil || file == nil {
-		return g, err
+	if file == nil {
+		return g, guessed, nil
 	}
 	d := g.Digest()
 	if err := file.Fits(hex.EncodeToString(d[:])); err != nil {
-		return nil, fmt.Errorf("%s: %w, or do without it with --codecs none", path, err)
+		return nil, nil, fmt.Errorf("%s: %w, or do without it with --codecs none", path, err)
 	}
-	return g, nil
+	return g, guessed, nil
+}
+
+// sizesGuessed adds to err the sizes that it may be due to.
+func sizesGuessed(err error, guessed []string) error {
+	if len(guessed) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w; the model leaves sizes open, taken as 1 in %s: say what they are with --shape", err, strings.Join(guessed, " "))
 }
 
 // measureModel profiles a model on this machine: seconds of each group, and what each codec makes of each value.
@@ -216,7 +228,7 @@ func measureModel(ctx context.Context, progress io.Writer, path string, f planFl
 	if err != nil {
 		return nil, err
 	}
-	g, err := prepareModel(path, file)
+	g, guessed, err := prepareModel(path, file, f.shapes)
 	if err != nil {
 		return nil, err
 	}
@@ -234,8 +246,9 @@ func measureModel(ctx context.Context, progress io.Writer, path string, f planFl
 	m, err := measureOn(ctx, progress, h, g, file, path, f, budget)
 	if err != nil {
 		h.Close()
+		return nil, sizesGuessed(err, guessed)
 	}
-	return m, err
+	return m, nil
 }
 
 // measureOn measures a canonical graph on a host, which the result keeps. file may be nil.
@@ -272,20 +285,55 @@ func measureOn(
 	return &measured{q: q, host: h, file: file}, nil
 }
 
-// smallestShapes binds every size that the model leaves open to 1.
-func smallestShapes(g *split.Graph) map[string]tensor.Shape {
-	shapes := map[string]tensor.Shape{}
+// inputSizes are the sizes of a model's inputs: where it leaves them open, those of flags (NAME=1x3x224x224), else of its calibration, which may
+// be nil, else of the first set of test data beside it, else 1. guessed are the inputs with a size that nothing but that 1 is known of, as flags.
+func inputSizes(path string, g *split.Graph, file *calibrate.File, flags []string) (shapes map[string]tensor.Shape, guessed []string, err error) {
+	given, err := parseShapes(flags)
+	if err != nil {
+		return nil, nil, err
+	}
+	var data map[string]tensor.Shape
+	if sets, err := suite.Sets(suite.Case{Dir: filepath.Dir(path)}, g); err == nil && len(sets) > 0 && len(sets[0].In) == len(g.Inputs) {
+		data = inputShapes(g, sets[0].In)
+	}
+	shapes = map[string]tensor.Shape{}
 	for _, id := range g.Inputs {
 		v := &g.Values[id]
 		s := append(tensor.Shape{}, v.Shape...)
-		for k := range s {
-			if s[k] == tensor.Unknown {
-				s[k] = 1
+		if !slices.Contains(s, tensor.Unknown) {
+			shapes[v.Name] = s
+			continue
+		}
+		if known, ok := given[v.Name]; ok {
+			s = known
+		} else if known, ok := calibratedShape(file, v.Name); ok {
+			s = known
+		} else if known, ok := data[v.Name]; ok {
+			s = known
+		} else {
+			for k := range s {
+				if s[k] == tensor.Unknown {
+					s[k] = 1
+				}
 			}
+			guessed = append(guessed, v.Name+"="+s.String())
 		}
 		shapes[v.Name] = s
 	}
-	return shapes
+	for name := range given {
+		if _, ok := shapes[name]; !ok {
+			return nil, nil, fmt.Errorf("--shape: the model has no input %q", name)
+		}
+	}
+	return shapes, guessed, nil
+}
+
+func calibratedShape(file *calibrate.File, name string) (tensor.Shape, bool) {
+	if file == nil {
+		return nil, false
+	}
+	s, ok := file.Shapes[name]
+	return s, ok
 }
 
 // planCodecs lists the codecs to try on a value.

@@ -15,8 +15,8 @@ import (
 
 	"github.com/cleave-mesh/cleave/internal/tensor"
 	"github.com/cleave-mesh/cleave/split/engine"
-	"github.com/cleave-mesh/cleave/split/engine/native"
 	"github.com/cleave-mesh/cleave/split/engine/backends"
+	"github.com/cleave-mesh/cleave/split/engine/native"
 	"github.com/cleave-mesh/cleave/split/engine/suite"
 	"github.com/cleave-mesh/cleave/split/onnx"
 )
