@@ -60,6 +60,9 @@ type Config struct {
 	// MaxLoss is the most that the codecs of a plan may cost together in relative error; 0 means DefaultMaxLoss, negative
 	// means lossless only.
 	MaxLoss float64 `yaml:"max-loss"`
+	// Agreement, in (0, 1], is the least share of answers that the codecs of a plan must keep by the model's calibration; it takes
+	// the place of MaxLoss. 0 means that MaxLoss counts.
+	Agreement float64 `yaml:"agreement"`
 	// MaxRequests is how many requests this node enters at a time, beyond which it answers 503; 0 means 64.
 	MaxRequests int `yaml:"max-requests"`
 	// Debug writes more to the log.
@@ -176,6 +179,9 @@ func (c Config) resolve() (*settings, error) {
 	s.MaxRequests = orElse(s.MaxRequests, defaultRequests)
 	if s.Threads < 0 || s.Replan < 0 || s.Deadline < 0 || s.MaxRequests < 0 {
 		return nil, fmt.Errorf("%w: threads, replan, deadline and max-requests cannot be negative", ErrConfig)
+	}
+	if !(s.Agreement >= 0 && s.Agreement <= 1) {
+		return nil, fmt.Errorf("%w: agreement %g: write a share of answers in (0, 1]", ErrConfig, s.Agreement)
 	}
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)

@@ -18,6 +18,8 @@ const (
 	kindModel   = transport.KindUser + 2 // a model's content from an offset
 	kindProfile = transport.KindUser + 3 // a request to profile a model for given shapes
 	kindNames   = transport.KindUser + 4 // names of models that have just changed
+
+	kindCalibration = transport.KindUser + 5 // a calibration file's content
 )
 
 // requestID names one inference in the mesh.

@@ -107,10 +107,10 @@ func (n *Node) sendValue(ctx context.Context, id requestID, f *frameHere, e sess
 		Request: id, Plan: f.id.Wire(), Epoch: uint64(e.Epoch), Value: uint32(e.Handle.Value), Codec: uint16(spec.ID),
 		Stage: uint32(e.Coding), Remaining: e.Remaining,
 	}
-	body := func(w io.Writer) error { return codec.NewEncoder(w, spec).Encode(t) }
+	body := func(w io.Writer) error { return f.coder.NewEncoder(w, spec).Encode(t) }
 	if n.host.Speed() != 1 { // a slow machine is done with encoding before anything leaves
 		begin := time.Now()
-		frame, err := codec.Append(nil, t, spec)
+		frame, err := f.coder.Append(nil, t, spec)
 		if err != nil {
 			return err
 		}
@@ -169,7 +169,7 @@ func (n *Node) handleTensor(ctx context.Context, in *transport.Incoming) {
 		return
 	}
 	begin := time.Now()
-	t, wire, decode, size, err := n.receive(ctx, in, &f.c.graph.Values[f.frame.Values[v]], spec)
+	t, wire, decode, size, err := n.receive(ctx, in, f.coder, &f.c.graph.Values[f.frame.Values[v]], spec)
 	if err != nil {
 		n.log.Warn("boundary value refused", "from", n.nodeName(in.From), "err", err)
 		in.Fail(transport.CodeMalformed, err.Error())
@@ -191,7 +191,7 @@ func (n *Node) handleTensor(ctx context.Context, in *transport.Incoming) {
 }
 
 // receive reads and decodes one tensor, which has to be what the graph says; spec is its codec by the plan.
-func (n *Node) receive(ctx context.Context, in *transport.Incoming, want *split.Value, spec string) (t *tensor.Tensor, wire, decode time.Duration, size int64, err error) {
+func (n *Node) receive(ctx context.Context, in *transport.Incoming, coder *codec.Coder, want *split.Value, spec string) (t *tensor.Tensor, wire, decode time.Duration, size int64, err error) {
 	bytesWanted, err := tensor.Bytes(want.DType, want.Shape)
 	if err != nil {
 		return nil, 0, 0, 0, err
@@ -200,7 +200,7 @@ func (n *Node) receive(ctx context.Context, in *transport.Incoming, want *split.
 	begin := time.Now()
 	count := &countReader{r: in}
 	if n.host.Speed() == 1 {
-		if t, err = codec.NewDecoder(count, lim).Decode(); err == nil {
+		if t, err = coder.NewDecoder(count, lim).Decode(); err == nil {
 			err = atEnd(count)
 		}
 		wire = time.Since(begin)
@@ -212,7 +212,7 @@ func (n *Node) receive(ctx context.Context, in *transport.Incoming, want *split.
 		count.n = int64(len(b))
 		wire = time.Since(begin)
 		begin = time.Now()
-		if t, err = codec.Decode(b, lim); err == nil {
+		if t, err = coder.Decode(b, lim); err == nil {
 			err = n.host.Coded(ctx, host.CodecWork{Codec: spec, Decode: true, Bytes: bytesWanted}, time.Since(begin))
 		}
 		decode = time.Since(begin)

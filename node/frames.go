@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/cleave-mesh/cleave/codec"
 	"github.com/cleave-mesh/cleave/node/placement"
 	"github.com/cleave-mesh/cleave/node/store"
 	"github.com/cleave-mesh/cleave/planner"
@@ -26,6 +27,7 @@ type frameHere struct {
 	frame *placement.Frame
 	self  planner.NodeID
 	c     *canonical
+	coder *codec.Coder // knows the calibrated tables of the frame's codecs; nil when it has none
 	n     *Node
 }
 
@@ -117,13 +119,22 @@ func (n *Node) installFrame(ctx context.Context, b []byte) (*frameHere, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c, err = n.graphs.divide(c, fr.Divisions); err != nil {
+		return nil, fmt.Errorf("%w: %w", placement.ErrFrame, err)
+	}
 	if c.digest != fr.Graph {
 		return nil, fmt.Errorf("canonical graph is %.12s here and %.12s in the plan: the nodes run different versions of cleave", c.digest, fr.Graph)
 	}
 	if err := fr.Check(c.graph); err != nil {
 		return nil, err
 	}
-	return n.frames.add(&frameHere{id: id, bytes: b, frame: fr, self: self, c: c, n: n}), nil
+	f := &frameHere{id: id, bytes: b, frame: fr, self: self, c: c, n: n}
+	if fr.Calibration != "" {
+		if f.coder, err = n.frameCoder(ctx, d, fr); err != nil {
+			return nil, err
+		}
+	}
+	return n.frames.add(f), nil
 }
 
 // prepare compiles stages of a frame on this node. With rush, their times are taken from the profile instead of measured.
@@ -145,7 +156,7 @@ func (n *Node) prepare(ctx context.Context, f *frameHere, stages [][]planner.Pie
 
 // estimate is the time that groups take on this real machine by its profile; 0 when there is none.
 func (n *Node) estimate(f *frameHere, groups []split.GroupID) time.Duration {
-	p := placement.Fastest(n.profiles.own(f.c.digest), len(f.c.graph.Groups))
+	p := n.fastest(f.c)
 	if p == nil {
 		return 0
 	}

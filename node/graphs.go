@@ -25,6 +25,9 @@ type canonical struct {
 	shapes map[string][]int // of every input, by name
 	graph  *split.Graph
 	digest string // hex
+	// base and divided are the graph that this one is a division of, and how; nil for a model's own.
+	base    *canonical
+	divided *split.Divided
 }
 
 // graphs makes canonical graphs once and keeps those used last. It is safe for concurrent use.
@@ -50,7 +53,11 @@ func newGraphs(f *store.Folder) *graphs {
 // get is the canonical graph of a stored model. shapes binds inputs by name; an input that it leaves out takes its declared
 // shape, with 1 for a first dimension that varies (the batch). It fails when another dimension stays open.
 func (c *graphs) get(ctx context.Context, model store.Digest, shapes map[string][]int) (*canonical, error) {
-	key := graphKey(model, shapes)
+	return c.keep(graphKey(model, shapes), func() (*canonical, error) { return c.build(model, shapes) })
+}
+
+// keep is the graph of a key, which is built when it is not there.
+func (c *graphs) keep(key string, build func() (*canonical, error)) (*canonical, error) {
 	c.mu.Lock()
 	e, ok := c.byKey[key]
 	if !ok {
@@ -66,7 +73,7 @@ func (c *graphs) get(ctx context.Context, model store.Digest, shapes map[string]
 	entry := e.Value.(*graphEntry)
 	c.mu.Unlock()
 
-	entry.once.Do(func() { entry.c, entry.err = c.build(model, shapes) })
+	entry.once.Do(func() { entry.c, entry.err = build() })
 	if entry.err != nil {
 		c.mu.Lock()
 		if c.byKey[key] == e { // a failure is not kept: the file may arrive or be pushed again

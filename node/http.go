@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cleave-mesh/cleave/codec/calibrate"
 	"github.com/cleave-mesh/cleave/node/client"
 	"github.com/cleave-mesh/cleave/node/oip"
 	"github.com/cleave-mesh/cleave/node/session"
@@ -76,6 +77,7 @@ func (n *Node) routes() http.Handler {
 	handle("PUT /cleave/v1/models/{model}", n.putModel)
 	handle("DELETE /cleave/v1/models/{model}", n.deleteModel)
 	handle("POST /cleave/v1/models/{model}/pull", n.pullModel)
+	handle("PUT /cleave/v1/models/{model}/calibration", n.putCalibration)
 	handle("GET /cleave/v1/plans", n.getPlans)
 	handle("POST /cleave/v1/plans", n.postPlan)
 	handle("GET /cleave/v1/plans/{plan}", n.getPlan)
@@ -166,7 +168,7 @@ func statusOf(err error) int {
 		return http.StatusRequestEntityTooLarge
 	case errors.Is(err, store.ErrNotFound):
 		return http.StatusNotFound
-	case errors.Is(err, oip.ErrMalformed), errors.Is(err, errBadModel), errors.Is(err, errInput):
+	case errors.Is(err, oip.ErrMalformed), errors.Is(err, errBadModel), errors.Is(err, errInput), errors.Is(err, calibrate.ErrFile), errors.Is(err, calibrate.ErrForeign):
 		return http.StatusBadRequest
 	case errors.As(err, &infeasible), errors.Is(err, ErrPlan):
 		return http.StatusUnprocessableEntity

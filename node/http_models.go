@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -49,6 +50,21 @@ func (n *Node) putModel(w http.ResponseWriter, r *http.Request) error {
 	return write(w, n.modelDocument(entry))
 }
 
+func (n *Node) putCalibration(w http.ResponseWriter, r *http.Request) error {
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, store.MaxCalibration))
+	if err != nil {
+		return err
+	}
+	entry, err := n.calibrateModel(r.Context(), r.PathValue("model"), b)
+	if err != nil {
+		return err
+	}
+	if r.URL.Query().Get("local") != "true" {
+		n.tellNames(entry)
+	}
+	return write(w, n.modelDocument(entry))
+}
+
 func (n *Node) deleteModel(w http.ResponseWriter, r *http.Request) error {
 	if err := n.remove(r.PathValue("model")); err != nil {
 		return err
@@ -74,6 +90,14 @@ func (n *Node) modelDocument(name store.Name) client.Model {
 	if n.folder.HasModel(name.Digest) {
 		if g, err := n.graphs.declared(name.Digest); err == nil {
 			d.Inputs, d.Outputs = ports(g, g.Inputs), ports(g, g.Outputs)
+		}
+	}
+	if name.Calibration != "" {
+		d.Calibration = &client.Calibration{Digest: string(name.Calibration)}
+		if k := n.calibrations.get(name.Calibration); k != nil {
+			f := k.file
+			d.Calibration.Graph, d.Calibration.Task, d.Calibration.Judged = f.Digest, f.Task, f.Judged
+			d.Calibration.Values, d.Calibration.Tables = len(f.Values), len(f.Tables)
 		}
 	}
 	for _, p := range n.profiles.all() {

@@ -68,7 +68,7 @@ func (n *Node) startMesh(ctx context.Context) error {
 	n.peers = newDirectory(n)
 	for kind, handler := range map[transport.Kind]transport.Handler{
 		transport.KindTensor: n.handleTensor, kindSession: n.handleSession, kindInstall: n.handleInstall,
-		kindModel: n.handleModel, kindProfile: n.handleProfile, kindNames: n.handleNames,
+		kindModel: n.handleModel, kindProfile: n.handleProfile, kindNames: n.handleNames, kindCalibration: n.handleCalibration,
 	} {
 		n.mesh.Handle(kind, handler)
 	}

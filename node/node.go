@@ -27,27 +27,28 @@ var errStopped = errors.New("the node was stopped")
 // Node is a running daemon. Start makes one; Close ends it.
 type Node struct {
 	// Constant after Start.
-	set       *settings
-	log       *slog.Logger
-	begun     time.Time
-	ctx       context.Context
-	stop      context.CancelFunc
-	folder    *store.Folder
-	names     *store.Names
-	graphs    *graphs
-	host      *host.Host
-	mesh      *transport.Host
-	links     *links
-	peers     *directory
-	profiles  *profileTable
-	transfers *transferTable
-	frames    *frameTable
-	flights   *flightTable
-	doubts    *doubts
-	plans     *planTable
-	runs      *runTable
-	metrics   *metrics
-	fetches   *fetchTable
+	set          *settings
+	log          *slog.Logger
+	begun        time.Time
+	ctx          context.Context
+	stop         context.CancelFunc
+	folder       *store.Folder
+	names        *store.Names
+	graphs       *graphs
+	calibrations *calibrations
+	host         *host.Host
+	mesh         *transport.Host
+	links        *links
+	peers        *directory
+	profiles     *profileTable
+	transfers    *transferTable
+	frames       *frameTable
+	flights      *flightTable
+	doubts       *doubts
+	plans        *planTable
+	runs         *runTable
+	metrics      *metrics
+	fetches      *fetchTable
 	// authority issues certificates and tokens; nil on nodes that are none.
 	authority *admit.Issuer
 	// plansStale is set when a path has changed since the control loop last looked.
@@ -75,6 +76,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	n := &Node{
 		set: set, log: set.Log, begun: time.Now(), transfers: newTransferTable(), frames: newFrameTable(), flights: newFlightTable(), doubts: newDoubts(),
 		plans: newPlanTable(set.MaxRequests), runs: newRunTable(), fetches: newFetchTable(),
+		calibrations: newCalibrations(),
 	}
 	n.ctx, n.stop = context.WithCancel(context.Background())
 	if err := n.start(ctx); err != nil {

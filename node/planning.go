@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/cleave-mesh/cleave/codec"
+	"github.com/cleave-mesh/cleave/codec/calibrate"
 	"github.com/cleave-mesh/cleave/node/client"
 	"github.com/cleave-mesh/cleave/node/placement"
 	"github.com/cleave-mesh/cleave/node/session"
@@ -44,6 +45,7 @@ type livePlan struct {
 	frame     *frameHere
 	problem   *planner.Problem
 	plan      *planner.Plan
+	known     *calibration // nil where the model has none for this graph
 	installMu sync.Mutex
 	installed bool // guarded by installMu
 }
@@ -226,7 +228,8 @@ func (n *Node) makePlan(ctx context.Context, r client.PlanRequest) (*livePlan, e
 			return nil, err
 		}
 	}
-	q, err := n.question(name, c, r)
+	known := n.calibrationFor(ctx, name, c)
+	q, err := n.question(name, c, r, known)
 	if err != nil {
 		return nil, err
 	}
@@ -234,11 +237,28 @@ func (n *Node) makePlan(ctx context.Context, r client.PlanRequest) (*livePlan, e
 	if err != nil {
 		return nil, err
 	}
-	problem, fr, err := q.Problem()
-	if err != nil {
+	if r.Splits != "" && r.Splits != client.SplitsAuto && r.Splits != client.SplitsOff {
+		return nil, fmt.Errorf("%w: splits %q: use %s or %s", ErrPlan, r.Splits, client.SplitsAuto, client.SplitsOff)
+	}
+	var problem *planner.Problem
+	var fr *placement.Frame
+	var plan *planner.Plan
+	if len(r.Divisions) > 0 || r.Splits == client.SplitsAuto {
+		sctx, cancel := context.WithTimeout(ctx, planTime)
+		defer cancel()
+		d, err := n.planDivided(sctx, r, q, c, solver)
+		if err != nil {
+			return nil, fmt.Errorf("%w for model %s with operator splits: %w", ErrPlan, name.Name, err)
+		}
+		c, problem, fr, plan = d.c, d.problem, d.frame, d.plan
+	} else if problem, fr, err = q.Problem(); err != nil {
 		return nil, err
 	}
 	fr.Model, fr.Graph, fr.Shapes = string(name.Digest), c.digest, c.shapes
+	f := &frameHere{c: c, n: n}
+	if known != nil {
+		fr.Calibration, f.coder = string(known.digest), known.coder
+	}
 	var via []planner.NodeID
 	for _, name := range r.Via {
 		at := q.Machine(name)
@@ -249,18 +269,20 @@ func (n *Node) makePlan(ctx context.Context, r client.PlanRequest) (*livePlan, e
 	}
 	sctx, cancel := context.WithTimeout(ctx, planTime)
 	defer cancel()
-	plan, err := solve(sctx, solver, problem, via)
-	if err != nil {
-		return nil, fmt.Errorf("%w for model %s, strategy %s: %w", ErrPlan, name.Name, r.Strategy, err)
+	if plan == nil {
+		if plan, err = solve(sctx, solver, problem, via); err != nil {
+			return nil, fmt.Errorf("%w for model %s, strategy %s: %w", ErrPlan, name.Name, r.Strategy, err)
+		}
 	}
 	b, id, err := fr.Encode()
 	if err != nil {
 		return nil, err
 	}
-	frame := n.frames.add(&frameHere{id: id, bytes: b, frame: fr, self: fr.Node(n.mesh.ID()), c: c, n: n})
+	f.id, f.bytes, f.frame, f.self = id, b, fr, fr.Node(n.mesh.ID())
+	frame := n.frames.add(f)
 	return &livePlan{
 		id: planID(frame.id, plan), request: r, model: name, strategy: r.Strategy, planner: solver.Name(),
-		frame: frame, problem: problem, plan: plan,
+		frame: frame, problem: problem, plan: plan, known: known,
 	}, nil
 }
 
@@ -277,8 +299,8 @@ func planID(frame placement.ID, p *planner.Plan) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// question gathers what is known now. Machine 0 is this node.
-func (n *Node) question(name store.Name, c *canonical, r client.PlanRequest) (*placement.Question, error) {
+// question gathers what is known now. Machine 0 is this node. known may be nil.
+func (n *Node) question(name store.Name, c *canonical, r client.PlanRequest, known *calibration) (*placement.Question, error) {
 	objective := planner.Objective(r.Objective)
 	switch objective {
 	case "":
@@ -289,12 +311,17 @@ func (n *Node) question(name store.Name, c *canonical, r client.PlanRequest) (*p
 	}
 	q := &placement.Question{
 		Model: name.Name, Graph: c.graph, Objective: objective, InputsStay: r.Strategy == client.BestInputsStay,
-		Limits: planner.Limits{Stages: r.MaxStages, Loss: r.MaxLoss},
+		Limits: planner.Limits{Stages: r.MaxStages},
 	}
-	if q.Limits.Loss == 0 {
-		q.Limits.Loss = max(n.set.MaxLoss, 0)
+	if !(r.Agreement >= 0 && r.Agreement <= 1) {
+		return nil, fmt.Errorf("%w: agreement %g: it is a share of answers, in (0, 1]", ErrPlan, r.Agreement)
 	}
-	lossless := r.Lossless || n.set.MaxLoss < 0
+	budget := n.budget(r)
+	q.Limits.Loss = budget.Limit()
+	var file *calibrate.File
+	if known != nil {
+		file = known.file
+	}
 	q.Machines, q.Paths = n.peers.machines(c.digest)
 	codings := n.codings(c)
 	border := 0.0
@@ -303,11 +330,9 @@ func (n *Node) question(name store.Name, c *canonical, r client.PlanRequest) (*p
 	}
 	q.Codings = func(v split.ValueID) []planner.Coding {
 		var out []planner.Coding
-		for _, k := range n.transfers.correct(c.digest, v, codings[v]) {
-			exact := lossless || slices.Contains(c.graph.Outputs, v) // the answer itself is never approximated on its way
-			if s, err := codec.Parse(k.Codec); err != nil || exact && !s.Lossless() {
-				continue
-			}
+		allowed := budget
+		allowed.Lossless = budget.Lossless || slices.Contains(c.graph.Outputs, v) // the answer itself is never approximated on its way
+		for _, k := range n.transfers.correct(c.digest, v, allowed.Codings(file, &c.graph.Values[v], codings[v])) {
 			if !slices.Contains(c.graph.Inputs, v) && !slices.Contains(c.graph.Outputs, v) { // crosses between two stages
 				extra := border * float64(c.graph.Values[v].Bytes()) / 2
 				k.Encode += extra
@@ -318,6 +343,19 @@ func (n *Node) question(name store.Name, c *canonical, r client.PlanRequest) (*p
 		return out
 	}
 	return q, nil
+}
+
+// budget is what a request allows its answer to lose: what it says itself, else what the node is set to.
+func (n *Node) budget(r client.PlanRequest) placement.Accuracy {
+	a := placement.Accuracy{Lossless: r.Lossless, MaxLoss: max(r.MaxLoss, 0), Agreement: r.Agreement}
+	if r.MaxLoss == 0 && r.Agreement == 0 {
+		a.Lossless = a.Lossless || n.set.MaxLoss < 0
+		a.MaxLoss, a.Agreement = max(n.set.MaxLoss, 0), n.set.Agreement
+	}
+	if r.Strategy == client.CloudOnlyJPEG { // the baseline is what it is
+		a.Agreement = 0
+	}
+	return a
 }
 
 // codings is what codecs make of each value of a graph. A value that was not tried travels raw.
@@ -465,6 +503,7 @@ func (lp *livePlan) document() client.Plan {
 			ElapsedMS: ms(lp.plan.Proof.Elapsed), Explored: lp.plan.Proof.Explored,
 		},
 	}
+	d.Divisions = lp.divisionDocuments()
 	for _, s := range lp.plan.Stages {
 		first, last := s.Pieces[0], s.Pieces[len(s.Pieces)-1]
 		d.Stages = append(d.Stages, client.Stage{
@@ -479,7 +518,7 @@ func (lp *livePlan) document() client.Plan {
 		d.Lossless = d.Lossless && err == nil && spec.Lossless()
 		d.Transfers = append(d.Transfers, client.Transfer{
 			Value: v.Name, From: name(t.From), To: name(t.To), DType: v.DType.String(), Shape: append([]int{}, v.Shape...),
-			Codec: c.Codec, Bytes: c.Bytes, StartMS: ms(t.Start), EndMS: ms(t.End),
+			Codec: c.Codec, Bytes: c.Bytes, StartMS: ms(t.Start), EndMS: ms(t.End), Calibrated: lp.known.document(v.Name, c.Codec),
 		})
 	}
 	lp.installMu.Lock()

@@ -293,8 +293,10 @@ func (n *Node) takeNames(list []store.Name) {
 	} else if changed {
 		n.peers.publishModels()
 	}
+	after := n.names.List()
+	n.followCalibrations(before, after)
 	kept := map[store.Digest]bool{}
-	for _, name := range n.names.List() {
+	for _, name := range after {
 		if name.Deleted {
 			continue
 		}

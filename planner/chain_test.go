@@ -5,11 +5,13 @@ import (
 	"errors"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/cleave-mesh/cleave/planner/oracletest"
 )
 
 func TestChainAgreesWithBruteForce(t *testing.T) {
 	taken := 0
-	for seed := range uint64(problems(t, 500)) {
+	for seed := range oracletest.Seeds(t, 500) {
 		r := rand.New(rand.NewPCG(seed, 4))
 		s := drawShape(r)
 		s.chain, s.limits, s.loss, s.memory, s.classes = true, false, false, false, false

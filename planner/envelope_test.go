@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"github.com/cleave-mesh/cleave/planner/oracletest"
 )
 
 func twoWay(seed uint64) *Problem {
@@ -24,7 +26,7 @@ func twoWay(seed uint64) *Problem {
 
 // At random points of the range the table says what a fresh minimum cut says.
 func TestEnvelopeAgreesWithMinimumCuts(t *testing.T) {
-	for seed := range uint64(problems(t, 12)) {
+	for seed := range oracletest.Seeds(t, 12) {
 		p := twoWay(seed)
 		e, err := NewEnvelope(p, 1, 1e5, 1e9, 200*time.Millisecond)
 		if err != nil {

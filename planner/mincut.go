@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/cleave-mesh/cleave/planner/maxflow"
 )
 
 // minCut is the exact two-way cut of a DAG by maximum flow, for objectives that are sums: energy, price, and latency without
@@ -135,7 +137,7 @@ func (in *instance) cutBetween(a, b NodeID, returns bool) ([]NodeID, float64) {
 	for v := range p.Values {
 		arcs += 3 * len(p.Values[v].Consumers)
 	}
-	f := newFlow(in.pieces+2, arcs)
+	f := maxflow.New(in.pieces+2, arcs)
 	base := 0.0
 	class := map[int]int{}
 	for i := range in.pieces {
@@ -147,12 +149,12 @@ func (in *instance) cutBetween(a, b NodeID, returns bool) ([]NodeID, float64) {
 		} else {
 			return nil, inf
 		}
-		f.arc(s, i, cb)
-		f.arc(i, t, ca)
+		f.Arc(s, i, cb)
+		f.Arc(i, t, ca)
 		if c := p.Pieces[i].Class; c != 0 {
 			if k, ok := class[c]; ok {
-				f.arc(k, i, inf)
-				f.arc(i, k, inf)
+				f.Arc(k, i, inf)
+				f.Arc(i, k, inf)
 			}
 			class[c] = i
 		}
@@ -162,15 +164,14 @@ func (in *instance) cutBetween(a, b NodeID, returns bool) ([]NodeID, float64) {
 			return nil, inf
 		}
 	}
-	value := f.run(s, t)
+	value := f.Run(s, t)
 	if value == inf {
 		return nil, inf
 	}
-	side := f.side()
 	place := make([]NodeID, in.pieces)
 	for i := range place {
 		place[i] = b
-		if side[i] {
+		if f.Side(i) {
 			place[i] = a
 		}
 	}
@@ -178,7 +179,7 @@ func (in *instance) cutBetween(a, b NodeID, returns bool) ([]NodeID, float64) {
 }
 
 // tieValue adds value v to the network. It returns what v costs whatever the cut; +Inf when it cannot be served at all.
-func (in *instance) tieValue(f *flow, v ValueID, a, b NodeID, returns bool) float64 {
+func (in *instance) tieValue(f *maxflow.Network, v ValueID, a, b NodeID, returns bool) float64 {
 	p, s, t := in.p, in.pieces, in.pieces+1
 	val := &p.Values[v]
 	readsA, readsB := make([]int, 0, len(val.Consumers)+1), make([]int, 0, len(val.Consumers)+1)
@@ -203,51 +204,39 @@ func (in *instance) tieValue(f *flow, v ValueID, a, b NodeID, returns bool) floa
 	switch {
 	case elsewhere:
 		// A third node takes the output from wherever it is made.
-		f.arc(maker, t, in.cheapest(v, a, p.Sink))
-		f.arc(s, maker, in.cheapest(v, b, p.Sink))
+		f.Arc(maker, t, in.cheapest(v, a, p.Sink))
+		f.Arc(s, maker, in.cheapest(v, b, p.Sink))
 	case val.Output && p.Sink == b:
 		readsB = append(readsB, t)
 	case val.Output && returns:
 		readsA = append(readsA, s)
 	case val.Output:
 		// Even a plan from which nothing returns brings its answer home, at its price.
-		f.arc(s, maker, down)
+		f.Arc(s, maker, down)
 	}
 	if !returns {
 		down = inf
 	}
-	f.once(maker, readsB, up)
+	f.Once(maker, readsB, up)
 	if len(readsA) > 0 && down > 0 {
-		u := f.vertex()
-		f.arc(u, maker, down)
+		u := f.Vertex()
+		f.Arc(u, maker, down)
 		for _, r := range readsA {
-			f.arc(r, u, inf)
+			f.Arc(r, u, inf)
 		}
 	}
 	return 0
 }
 
-// once charges cost when maker is on the source side and at least one reader is not.
-func (f *flow) once(maker int, readers []int, cost float64) {
-	if len(readers) == 0 || cost <= 0 {
-		return
-	}
-	u := f.vertex()
-	f.arc(maker, u, cost)
-	for _, r := range readers {
-		f.arc(u, r, inf)
-	}
-}
-
 // tieInput charges the hop of an External value to a side as soon as one reader is there.
-func (in *instance) tieInput(f *flow, v ValueID, a, b NodeID, readsA, readsB []int) {
+func (in *instance) tieInput(f *maxflow.Network, v ValueID, a, b NodeID, readsA, readsB []int) {
 	s, t := in.pieces, in.pieces+1
-	f.once(s, readsB, in.fetch(v, b))
+	f.Once(s, readsB, in.fetch(v, b))
 	if toA := in.fetch(v, a); toA > 0 && len(readsA) > 0 {
-		u := f.vertex()
-		f.arc(u, t, toA)
+		u := f.Vertex()
+		f.Arc(u, t, toA)
 		for _, r := range readsA {
-			f.arc(r, u, inf)
+			f.Arc(r, u, inf)
 		}
 	}
 }

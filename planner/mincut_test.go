@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"github.com/cleave-mesh/cleave/planner/oracletest"
 )
 
 // sumOf is the additive cost of a two-node placement, written apart from the solvers: every piece, every hop once per receiving
@@ -57,8 +59,8 @@ func sumOf(in *instance, place []NodeID, a, b NodeID, returns bool) float64 {
 }
 
 func TestMinCutAgreesWithBruteForce(t *testing.T) {
-	for _, returns := range []bool{false, true} {
-		for seed := range uint64(problems(t, 1000)) {
+	for seed := range oracletest.Seeds(t, 1000) {
+		for _, returns := range []bool{false, true} {
 			r := rand.New(rand.NewPCG(seed, 2))
 			s := drawShape(r)
 			s.nodes, s.pieces, s.limits, s.loss, s.memory = 2+r.IntN(2), 1+r.IntN(9), false, false, false
@@ -100,7 +102,7 @@ func TestMinCutAgreesWithBruteForce(t *testing.T) {
 }
 
 func TestMinCutPlansAreNeverWorseThanTheirSum(t *testing.T) {
-	for seed := range uint64(problems(t, 500)) {
+	for seed := range oracletest.Seeds(t, 500) {
 		r := rand.New(rand.NewPCG(seed, 3))
 		s := drawShape(r)
 		s.limits, s.loss, s.memory, s.objective = false, false, false, Latency

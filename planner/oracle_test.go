@@ -5,26 +5,11 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"testing"
-)
 
-// problems is how many random problems each oracle test draws: a few by default, CLEAVE_ORACLE of them in scripts/oracle.sh.
-func problems(t *testing.T, quick int) int {
-	if testing.Short() {
-		quick /= 10
-	}
-	if s := os.Getenv("CLEAVE_ORACLE"); s != "" {
-		n, err := strconv.Atoi(s)
-		if err != nil {
-			t.Fatalf("CLEAVE_ORACLE: %v", err)
-		}
-		return n
-	}
-	return quick
-}
+	"github.com/cleave-mesh/cleave/planner/oracletest"
+)
 
 // oracleSlack is the relative difference that the order of a few additions can make.
 const oracleSlack = 1e-9
@@ -33,7 +18,7 @@ func near(a, b float64) bool { return math.Abs(a-b) <= oracleSlack*max(1, math.A
 
 func TestSweepAgreesWithBruteForce(t *testing.T) {
 	solved, infeasible := 0, 0
-	for seed := range uint64(problems(t, 400)) {
+	for seed := range oracletest.Seeds(t, 400) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		p := drawProblem(r, drawShape(r))
 		in, err := newInstance(p)
@@ -66,7 +51,7 @@ func TestSweepAgreesWithBruteForce(t *testing.T) {
 }
 
 func TestPipelineAgreesWithBruteForce(t *testing.T) {
-	for seed := range uint64(problems(t, 300)) {
+	for seed := range oracletest.Seeds(t, 300) {
 		r := rand.New(rand.NewPCG(seed, 8))
 		s := drawShape(r)
 		s.codings = 1

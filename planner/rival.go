@@ -3,6 +3,8 @@ package planner
 import (
 	"context"
 	"time"
+
+	"github.com/cleave-mesh/cleave/planner/maxflow"
 )
 
 // rival is another system's way to place a model, predicted by Cleave's cost model. Unless the system chooses codecs, its values
@@ -100,10 +102,10 @@ func dadsLight(in *instance) []NodeID { return in.dadsCut(1, 1, 1) }
 func (in *instance) dadsCut(wDevice, wLink, wCloud float64) []NodeID {
 	device, cloud := in.p.Source, cloudOnly(in)
 	s, t := in.pieces, in.pieces+1
-	f := newFlow(in.pieces+2, 4*in.pieces)
+	f := maxflow.New(in.pieces+2, 4*in.pieces)
 	for i := range in.pieces {
-		f.arc(s, i, wCloud*in.run[i*in.nodes+int(cloud)])
-		f.arc(i, t, wDevice*in.run[i*in.nodes+int(device)])
+		f.Arc(s, i, wCloud*in.run[i*in.nodes+int(cloud)])
+		f.Arc(i, t, wDevice*in.run[i*in.nodes+int(device)])
 	}
 	for v := range in.p.Values {
 		val := &in.p.Values[v]
@@ -120,15 +122,15 @@ func (in *instance) dadsCut(wDevice, wLink, wCloud float64) []NodeID {
 		for k, c := range val.Consumers {
 			readers[k] = int(c)
 		}
-		f.once(maker, readers, cost)
+		f.Once(maker, readers, cost)
 	}
-	if f.run(s, t) == inf {
+	if f.Run(s, t) == inf {
 		return nil
 	}
-	side, place := f.side(), make([]NodeID, in.pieces)
+	place := make([]NodeID, in.pieces)
 	for i := range place {
 		place[i] = cloud
-		if side[i] {
+		if f.Side(i) {
 			place[i] = device
 		}
 	}

@@ -1,5 +1,7 @@
 package planner
 
+import "github.com/cleave-mesh/cleave/planner/maxflow"
+
 // qdmp finds the cut vertices of the model, where one value holds all that crosses, and looks for the minimum cut only inside each
 // block between two of them: what comes before the block runs on the device, what comes after on the cloud. Its lemma: a one-way
 // cut of least sum lies inside one block.
@@ -63,10 +65,10 @@ func (in *instance) cutRange(lo, hi int, a, b NodeID) ([]NodeID, float64) {
 		}
 		return int(i) - lo
 	}
-	f := newFlow(hi-lo+2, 6*(hi-lo))
+	f := maxflow.New(hi-lo+2, 6*(hi-lo))
 	for i := lo; i < hi; i++ {
-		f.arc(s, i-lo, in.cost(i, b))
-		f.arc(i-lo, t, in.cost(i, a))
+		f.Arc(s, i-lo, in.cost(i, b))
+		f.Arc(i-lo, t, in.cost(i, a))
 	}
 	base := 0.0
 	seen := map[ValueID]bool{}
@@ -87,15 +89,14 @@ func (in *instance) cutRange(lo, hi int, a, b NodeID) ([]NodeID, float64) {
 			visit(ValueID(v))
 		}
 	}
-	value := f.run(s, t)
+	value := f.Run(s, t)
 	if value == inf {
 		return nil, inf
 	}
-	side := f.side()
 	place := make([]NodeID, hi-lo)
 	for i := range place {
 		place[i] = b
-		if side[i] {
+		if f.Side(i) {
 			place[i] = a
 		}
 	}
@@ -103,7 +104,7 @@ func (in *instance) cutRange(lo, hi int, a, b NodeID) ([]NodeID, float64) {
 }
 
 // tieRange adds a value to the network of a block.
-func (in *instance) tieRange(f *flow, v ValueID, a, b NodeID, s, t int, vertex func(PieceID) int) float64 {
+func (in *instance) tieRange(f *maxflow.Network, v ValueID, a, b NodeID, s, t int, vertex func(PieceID) int) float64 {
 	val := &in.p.Values[v]
 	fixed := 0.0
 	maker := s
@@ -116,7 +117,7 @@ func (in *instance) tieRange(f *flow, v ValueID, a, b NodeID, s, t int, vertex f
 		r := vertex(c)
 		readers = append(readers, r)
 		if val.Producer != External && r != s && maker != s {
-			f.arc(r, maker, inf)
+			f.Arc(r, maker, inf)
 		}
 	}
 	if val.Output {
@@ -126,14 +127,14 @@ func (in *instance) tieRange(f *flow, v ValueID, a, b NodeID, s, t int, vertex f
 		case maker == t && val.Producer != External:
 			fixed += in.cheapest(v, b, in.p.Sink)
 		case maker != s:
-			f.arc(s, maker, in.cheapest(v, b, in.p.Sink))
-			f.arc(maker, t, in.cheapest(v, a, in.p.Sink))
+			f.Arc(s, maker, in.cheapest(v, b, in.p.Sink))
+			f.Arc(maker, t, in.cheapest(v, a, in.p.Sink))
 		default:
 			fixed += in.cheapest(v, a, in.p.Sink)
 		}
 	}
 	if maker != t {
-		f.once(maker, readers, up)
+		f.Once(maker, readers, up)
 	}
 	return fixed
 }

@@ -84,7 +84,7 @@ func (in *instance) relaxation(ctx context.Context, s *sweep, o sweepOptions) fl
 		}
 	}
 	s.explored += plan.Proof.Explored
-	if strict, err := in.evaluate(plan.Place, plan.codings()); err == nil && (s.best == nil || strict.Objective < s.best.Objective) {
+	if strict, err := in.evaluate(plan.Place, plan.Codings()); err == nil && (s.best == nil || strict.Objective < s.best.Objective) {
 		s.best = strict
 	}
 	return plan.Proof.Bound
@@ -125,8 +125,8 @@ func (in *instance) withoutOrphans() (*Problem, []int) {
 	return &p, orphans
 }
 
-// codings are the ones that the plan's transfers use.
-func (p *Plan) codings() Codings {
+// Codings are the ones that the plan's transfers use.
+func (p *Plan) Codings() Codings {
 	out := Codings{}
 	for _, t := range p.Transfers {
 		out[Hop{t.Value, t.To}] = t.Coding

@@ -5,6 +5,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"github.com/cleave-mesh/cleave/planner/maxflow"
 )
 
 // tiers is the exact ordered multi-tier cut of a DAG: nodes stand in a row, the source first and then the slower before the faster, and
@@ -66,13 +68,13 @@ func (in *instance) tierCut(row []NodeID) ([]NodeID, float64) {
 	s, t := n*(k-1), n*(k-1)+1
 	// Vertex (i, j) is on s's side when piece i stands on tier j or before it.
 	at := func(i PieceID, j int) int { return int(i)*(k-1) + j }
-	f := newFlow(t+1, 6*n*k)
+	f := maxflow.New(t+1, 6*n*k)
 	for i := range PieceID(n) {
-		f.arc(at(i, 0), t, in.cost(int(i), row[0]))
-		f.arc(s, at(i, k-2), in.cost(int(i), row[k-1]))
+		f.Arc(at(i, 0), t, in.cost(int(i), row[0]))
+		f.Arc(s, at(i, k-2), in.cost(int(i), row[k-1]))
 		for j := 1; j < k-1; j++ {
-			f.arc(at(i, j), at(i, j-1), in.cost(int(i), row[j]))
-			f.arc(at(i, j-1), at(i, j), inf)
+			f.Arc(at(i, j), at(i, j-1), in.cost(int(i), row[j]))
+			f.Arc(at(i, j-1), at(i, j), inf)
 		}
 	}
 	for v := range in.p.Values {
@@ -85,20 +87,20 @@ func (in *instance) tierCut(row []NodeID) ([]NodeID, float64) {
 		c := in.p.Pieces[i].Class
 		if b, ok := class[c]; ok && c != 0 {
 			for j := range k - 1 {
-				f.arc(at(i, j), at(b, j), inf)
-				f.arc(at(b, j), at(i, j), inf)
+				f.Arc(at(i, j), at(b, j), inf)
+				f.Arc(at(b, j), at(i, j), inf)
 			}
 		}
 		class[c] = i
 	}
-	sum := f.run(s, t)
+	sum := f.Run(s, t)
 	if sum == inf {
 		return nil, inf
 	}
-	side, place := f.side(), make([]NodeID, n)
+	place := make([]NodeID, n)
 	for i := range place {
 		place[i] = row[k-1]
-		for j := k - 2; j >= 0 && side[at(PieceID(i), j)]; j-- {
+		for j := k - 2; j >= 0 && f.Side(at(PieceID(i), j)); j-- {
 			place[i] = row[j]
 		}
 	}
@@ -106,7 +108,7 @@ func (in *instance) tierCut(row []NodeID) ([]NodeID, float64) {
 }
 
 // tierValue charges value v at every border between tiers that it crosses, and reports whether it can be served.
-func (in *instance) tierValue(f *flow, v ValueID, row []NodeID, at func(PieceID, int) int, s, t int) bool {
+func (in *instance) tierValue(f *maxflow.Network, v ValueID, row []NodeID, at func(PieceID, int) int, s, t int) bool {
 	val, k := &in.p.Values[v], len(row)
 	home, far := in.p.Sink == row[0], in.p.Sink == row[k-1]
 	if val.Output && !home && !far || val.Producer == External && !slices.Equal(in.at(v), row[:1]) {
@@ -121,15 +123,15 @@ func (in *instance) tierValue(f *flow, v ValueID, row []NodeID, at func(PieceID,
 		for _, c := range val.Consumers {
 			readers = append(readers, at(c, j))
 			if maker != s {
-				f.arc(at(c, j), maker, inf)
+				f.Arc(at(c, j), maker, inf)
 			}
 		}
 		if val.Output && far {
 			readers = append(readers, t)
 		}
-		f.once(maker, readers, in.cheapest(v, row[j], row[j+1]))
+		f.Once(maker, readers, in.cheapest(v, row[j], row[j+1]))
 		if val.Output && home && maker != s {
-			f.arc(s, maker, in.cheapest(v, row[j+1], row[j]))
+			f.Arc(s, maker, in.cheapest(v, row[j+1], row[j]))
 		}
 	}
 	return true

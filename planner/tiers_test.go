@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/cleave-mesh/cleave/planner/oracletest"
 )
 
 // tierSum is the sum that tierCut minimises, written apart from it: every value handed on from tier to tier.
@@ -41,7 +43,7 @@ func tierSum(in *instance, row []NodeID, rank []int) float64 {
 }
 
 func TestTiersAgreesWithBruteForce(t *testing.T) {
-	for seed := range uint64(problems(t, 300)) {
+	for seed := range oracletest.Seeds(t, 300) {
 		r := rand.New(rand.NewPCG(seed, 5))
 		s := drawShape(r)
 		s.nodes, s.pieces, s.limits, s.loss, s.memory, s.classes = 2+r.IntN(3), 1+r.IntN(5), false, false, false, false

@@ -2,6 +2,7 @@ package split
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -18,6 +19,7 @@ import (
 //	cuts                the legal cuts of the canonical graph
 //	stage 0 2           those groups as a stage
 //	cost                each group's cost
+//	divide first=0 last=2 axis=2 parts=(3,5)   the canonical graph with that block in parts
 func TestTranscripts(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
 		if strings.Contains(path, "fuzz") {
@@ -97,6 +99,39 @@ func transcript(t *testing.T, d *datadriven.TestData) (string, error) {
 			s += "input " + stage.Graph.Values[v].Name + "\n"
 		}
 		return s + printGraph(stage.Graph), nil
+	case "divide":
+		var div Division
+		for _, arg := range d.CmdArgs {
+			for _, v := range arg.Vals {
+				n, err := strconv.Atoi(v)
+				if err != nil {
+					return "", err
+				}
+				switch arg.Key {
+				case "first":
+					div.First = GroupID(n)
+				case "last":
+					div.Last = GroupID(n)
+				case "axis":
+					div.Axis = n
+				case "parts":
+					div.Parts = append(div.Parts, n)
+				}
+			}
+		}
+		before := c.Digest()
+		out, err := c.Divide([]Division{div})
+		if err != nil {
+			return "", err
+		}
+		if again, err := c.Divide([]Division{div}); err != nil || c.Digest() != before || again.Graph.Digest() != out.Graph.Digest() {
+			t.Errorf("a second Divide gave another graph, or changed its input (error %v)", err)
+		}
+		s := printGraph(out.Graph)
+		for _, o := range out.Groups {
+			s += fmt.Sprintf("part %d of division %d: %.4g of group %d\n", o.Part, o.Division, o.Share, o.Group)
+		}
+		return s, nil
 	case "cost":
 		var s strings.Builder
 		for id := range c.Groups {

@@ -15,9 +15,13 @@
 //	receipt  := bytes(8) total(8, ns) tail bytes(8) tail(8, ns)      what the receiver saw, for path estimates
 //
 // A stream that is given up is reset with an application error code; the codes are the Code constants. Joining speaks a
-// protocol of its own (join.go), and so do renewal (renew.go) and introductions (meet.go). Datagrams are
+// protocol of its own (join.go), and so does renewal (renew.go). KindObserve asks with an empty request how the peer sees this
+// host, and the answer is "ip:port". Datagrams are
 //
 //	datagram := 1 gossip packet
 //	          | 2 time(8) | 3 time(8)      ping and pong: the pong gives back the ping's time
-//	          | 4, 5                       packets of relayed connections (relay.go)
+//
+// On the same port, beside Cleave's application protocols, libp2p finds members on the LAN (lan.go), reserves places at relays
+// (relays.go) and punches holes. It speaks to members only: its handshakes demand the same certificate (lend.go, gate.go). Packets
+// between members without a direct path go through a libp2p stream (tunnel.go).
 package transport

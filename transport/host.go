@@ -26,7 +26,7 @@ const (
 	KindGossip  Kind = 3 // memberlist's push/pull
 	KindRecords Kind = 4 // anti-entropy of node records
 	KindAdmit   Kind = 5 // renewal of certificates, and joins that a member passes on
-	KindMeet    Kind = 6 // introductions of peers behind NATs
+	KindObserve Kind = 6 // how a peer sees this host's address
 	// KindUser is the first kind that a daemon may use.
 	KindUser Kind = 64
 )
@@ -56,10 +56,8 @@ type Config struct {
 	// StallAfter is how long a peer that owes an answer to a liveness ping may be silent before PeerStalled is reported, in
 	// addition to the path's own round-trip time; 0 means 500 ms.
 	StallAfter time.Duration
-	// Relay makes this host introduce and relay for other members; for hosts that everyone can reach.
+	// Relay makes this host a libp2p circuit relay for other members; for hosts that everyone can reach.
 	Relay bool
-	// RelayRate limits what a relay forwards, in bytes per second; 0 means no limit.
-	RelayRate int
 	// Renewed is called with the new credentials after a renewal, to save them; nil means that nobody does.
 	Renewed func(*admit.Credentials)
 	// Logger receives connections made, refused and lost; nil means silence.

@@ -76,6 +76,15 @@ func identityFromKey(private ed25519.PrivateKey) (*Identity, error) {
 // ID is the identity's public name.
 func (i *Identity) ID() PeerID { return i.id }
 
+// peerID is the host's identity in libp2p's form.
+func (h *Host) peerID() peer.ID {
+	id, err := peer.IDFromPublicKey(h.identity.key.GetPublic())
+	if err != nil {
+		panic(err) // the key made this host's PeerID before
+	}
+	return id
+}
+
 // Public is the identity's public key.
 func (i *Identity) Public() ed25519.PublicKey { return i.private.Public().(ed25519.PublicKey) }
 

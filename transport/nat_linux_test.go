@@ -226,6 +226,22 @@ func TestNATNode(t *testing.T) {
 	if err := h.Connect(t.Context(), to); err != nil {
 		r.Error = err.Error()
 	}
+	// The first link goes through the relay; a hole, where one can be punched, follows within seconds.
+	punched := time.NewTimer(10 * time.Second)
+	defer punched.Stop()
+	for tick := time.NewTicker(50 * time.Millisecond); ; {
+		if p, _ := h.Path(to); p.Connected && !p.Relayed {
+			tick.Stop()
+			break
+		}
+		select {
+		case <-tick.C:
+			continue
+		case <-punched.C:
+		}
+		tick.Stop()
+		break
+	}
 	begin := time.Now()
 	if err := h.Send(t.Context(), to, transport.Header{}, writeN(8<<20)); err != nil {
 		r.Error = err.Error()

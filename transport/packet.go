@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/quic-go/quic-go"
-
-	"github.com/cleave-mesh/cleave/transport/admit"
 )
 
 // MaxPacket is the most bytes of a packet that every path carries.
@@ -18,9 +16,7 @@ const (
 	packetGossip = 1
 	packetPing   = 2
 	packetPong   = 3
-	// packetForward goes to a relay, packetForwarded comes from one: see relay.go.
-	packetForward   = 4
-	packetForwarded = 5
+	// 4 and 5 were packets of relayed connections.
 )
 
 // PacketHandler receives a gossip packet; it must not block, and owns b.
@@ -78,14 +74,6 @@ func (h *Host) receivePackets(l *link) {
 			}
 		case packetPong:
 			h.pong(l.peer, b[1:], time.Now())
-		case packetForward:
-			h.forward(l.peer, b[1:])
-		case packetForwarded:
-			if len(b) > relayHeader {
-				if source, err := h.idOf(admit.Key(b[1:relayHeader])); err == nil {
-					h.tunnel.deliver(l.peer.id, source, b[relayHeader:])
-				}
-			}
 		}
 	}
 }

@@ -53,8 +53,22 @@ func (n *nat) ReadFrom(b []byte) (int, net.Addr, error) {
 	}
 }
 
+// set makes the translator symmetric or port-restricted.
+func (n *nat) set(symmetric bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.deaf = symmetric
+}
+
 // behindNATs makes a relay and two hosts behind NATs, in virtual time at 10 ms one way.
 func behindNATs(t *testing.T, symmetric bool) (relay, a, b *transport.Host, m *transporttest.Mesh) {
+	t.Helper()
+	relay, a, b, m, _ = natted(t, symmetric)
+	return relay, a, b, m
+}
+
+// natted is behindNATs with the translators.
+func natted(t *testing.T, symmetric bool) (relay, a, b *transport.Host, m *transporttest.Mesh, nats []*nat) {
 	t.Helper()
 	v := &transporttest.Virtual{}
 	var relayAddr netip.AddrPort
@@ -65,10 +79,11 @@ func behindNATs(t *testing.T, symmetric bool) (relay, a, b *transport.Host, m *t
 			relayAddr = addrPortOf(c.Socket.LocalAddr())
 			return
 		}
-		c.Socket = &nat{
+		n := &nat{
 			PacketConn: c.Socket, sent: map[netip.AddrPort]bool{}, deaf: symmetric,
 			open: map[netip.AddrPort]bool{relayAddr: true},
 		}
+		c.Socket, nats = n, append(nats, n)
 	})
 	relay, a, b = m.Hosts[0], m.Hosts[1], m.Hosts[2]
 	a.Forget(b.ID())
@@ -79,10 +94,16 @@ func behindNATs(t *testing.T, symmetric bool) (relay, a, b *transport.Host, m *t
 			t.Fatal(err)
 		}
 	}
-	return relay, a, b, m
+	return relay, a, b, m, nats
 }
 
-func TestIntroductionPunchesHole(t *testing.T) {
+// settle lets virtual time pass.
+func settle(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+func TestHoleIsPunched(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, a, b, m := behindNATs(t, false)
 		defer m.Close()
@@ -90,8 +111,83 @@ func TestIntroductionPunchesHole(t *testing.T) {
 		if err := a.Send(t.Context(), b.ID(), transport.Header{}, writeN(1<<20)); err != nil {
 			t.Fatal(err)
 		}
-		if p, _ := a.Path(b.ID()); p.Relayed || p.MinRTT > 25*time.Millisecond {
-			t.Errorf("path after an introduction: %+v", p)
+		settle(5 * time.Second)
+		if p, _ := a.Path(b.ID()); !p.Connected || p.Relayed || p.Address != b.Addrs()[0] {
+			t.Errorf("path five seconds after the first tensor: %+v", p)
+		}
+		settle(10 * time.Second) // until the round trips through the relay are forgotten
+		if err := a.Send(t.Context(), b.ID(), transport.Header{}, writeN(1<<20)); err != nil {
+			t.Fatal(err)
+		}
+		if p, _ := a.Path(b.ID()); p.MinRTT > 25*time.Millisecond {
+			t.Errorf("path through the hole: %+v", p)
+		}
+		if n := a.Libp2pPeers(); n != 1 {
+			t.Errorf("libp2p keeps connections to %d peers, want only the relay", n)
+		}
+	})
+}
+
+func TestRelayedLinkTurnsDirect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, a, b, m, nats := natted(t, true)
+		defer m.Close()
+		b.Handle(transport.KindTensor, discard)
+		for range 3 {
+			if err := a.Send(t.Context(), b.ID(), transport.Header{}, writeN(1<<20)); err != nil {
+				t.Fatal(err)
+			}
+			if p, _ := a.Path(b.ID()); !p.Relayed {
+				t.Fatalf("path through two symmetric translators: %+v", p)
+			}
+			settle(20 * time.Second)
+		}
+		for _, n := range nats {
+			n.set(false)
+		}
+		// The link is kept busy, as gossip does.
+		for range 12 {
+			settle(10 * time.Second)
+			if err := a.Send(t.Context(), b.ID(), transport.Header{}, writeN(1<<10)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if p, _ := a.Path(b.ID()); !p.Connected || p.Relayed {
+			t.Errorf("path two minutes after the translators gave way: %+v", p)
+		}
+	})
+}
+
+func TestEvictionEndsRelaying(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		relay, a, b, m := behindNATs(t, true)
+		defer m.Close()
+		b.Handle(transport.KindTensor, discard)
+		if err := a.Send(t.Context(), b.ID(), transport.Header{}, writeN(1<<10)); err != nil {
+			t.Fatal(err)
+		}
+		if relay.Libp2pPeers() != 2 || b.Libp2pPeers() != 2 {
+			t.Fatalf("libp2p peers: relay %d, b %d", relay.Libp2pPeers(), b.Libp2pPeers())
+		}
+		public, err := a.ID().Public()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := m.Authority.Evict(public, time.Now())
+		for _, h := range []*transport.Host{relay, b} {
+			if news, err := h.Revoke(r); !news || err != nil {
+				t.Fatal(news, err)
+			}
+		}
+		settle(3 * time.Second)
+		if relay.Libp2pPeers() != 1 || b.Libp2pPeers() != 1 || a.Libp2pPeers() != 0 {
+			t.Errorf("libp2p peers after the eviction: relay %d, b %d, a %d", relay.Libp2pPeers(), b.Libp2pPeers(), a.Libp2pPeers())
+		}
+		if p, _ := b.Path(a.ID()); p.Connected {
+			t.Errorf("path to the evicted: %+v", p)
+		}
+		if err := a.Send(t.Context(), b.ID(), transport.Header{}, writeN(1)); err == nil {
+			t.Error("the evicted still sends")
 		}
 	})
 }

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/quic-go/quic-go"
-	"golang.org/x/time/rate"
 
 	"github.com/cleave-mesh/cleave/transport/admit"
 )
@@ -43,19 +42,19 @@ type Host struct {
 	ctx      context.Context
 	cancel   context.CancelFunc
 
-	book       addressBook
-	handlers   handlerTable
-	events     *eventQueue
-	tunnel     *tunnel
-	inner      *quic.Transport
-	innerLn    *quic.Listener
-	relayLimit *rate.Limiter
-	relayWake  chan struct{}
-	watchWake  chan struct{}
-	ids        sync.Map // admit.Key to PeerID, for members only
-	wg         sync.WaitGroup
-	packets    atomic.Pointer[PacketHandler]
-	cert       atomic.Pointer[certificate]
+	book      addressBook
+	handlers  handlerTable
+	events    *eventQueue
+	tunnel    *tunnel
+	inner     *quic.Transport
+	innerLn   *quic.Listener
+	relayWake chan struct{}
+	watchWake chan struct{}
+	libp2p    atomic.Pointer[p2p] // nil until it is needed: see p2p.go
+	p2pMu     sync.Mutex          // held while libp2p starts
+	wg        sync.WaitGroup
+	packets   atomic.Pointer[PacketHandler]
+	cert      atomic.Pointer[certificate]
 
 	mu       sync.Mutex
 	peers    map[PeerID]*remote
@@ -111,7 +110,7 @@ func listen(ctx context.Context, cfg Config) (*Host, error) {
 	h := &Host{
 		identity: cfg.Identity, cfg: cfg, log: cfg.Logger, socket: socket,
 		events: newEventQueue(), peers: map[PeerID]*remote{},
-		relayLimit: newRelayLimit(cfg.RelayRate), relayWake: make(chan struct{}, 1), watchWake: make(chan struct{}, 1),
+		relayWake: make(chan struct{}, 1), watchWake: make(chan struct{}, 1),
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	if err := h.setCredentials(cfg.Credentials); err != nil {
@@ -125,13 +124,13 @@ func listen(ctx context.Context, cfg Config) (*Host, error) {
 		return nil, fmt.Errorf("transport: %w", err)
 	}
 	h.Handle(KindProbe, serveProbe)
-	h.Handle(KindMeet, h.serveMeet)
+	h.Handle(KindObserve, serveObserve)
 	h.Handle(KindAdmit, h.serveAdmit)
 	h.wg.Add(6)
 	go h.renewLoop()
 	go h.acceptLoop(h.ln, false)
 	go h.acceptLoop(h.innerLn, true)
-	go h.keepRelays()
+	go h.keepPaths()
 	go h.watchLoop()
 	go func() { defer h.wg.Done(); h.events.run(h.ctx) }()
 	return h, nil
@@ -161,12 +160,12 @@ func (h *Host) startQUIC() error {
 		VerifySourceAddress: newSourceCheck(),
 	}
 	var err error
-	if h.ln, err = h.tr.Listen(h.serverTLS(alpnMember, alpnJoin), h.quicConf); err != nil {
+	if h.ln, err = h.tr.Listen(h.portTLS(), h.quicConf); err != nil {
 		return err
 	}
 	h.tunnel = newTunnel(h)
 	h.inner = &quic.Transport{Conn: h.tunnel}
-	h.innerLn, err = h.inner.Listen(h.serverTLS(alpnMember), h.relayConfig())
+	h.innerLn, err = h.inner.Listen(h.serverTLS(alpnMember), h.innerConfig())
 	return err
 }
 
@@ -242,6 +241,7 @@ func (h *Host) forget(id PeerID) {
 	if ok {
 		r.closeAll(CodeClosing, "forgotten")
 	}
+	h.dropLibp2p(id, time.Now())
 }
 
 func (h *Host) close() error {
@@ -257,9 +257,15 @@ func (h *Host) close() error {
 	for _, r := range h.remotes() {
 		r.closeAll(CodeClosing, "host is closing")
 	}
+	h.p2pMu.Lock() // whatever starts libp2p sees from here on that the host is closed
+	p := h.libp2p.Load()
+	h.p2pMu.Unlock()
 	_ = h.innerLn.Close()
 	_ = h.inner.Close()
 	_ = h.tunnel.Close()
+	if p != nil {
+		p.close()
+	}
 	_ = h.ln.Close()
 	err := h.tr.Close()
 	if serr := h.socket.Close(); err == nil {

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"slices"
 	"time"
 
 	ic "github.com/libp2p/go-libp2p/core/crypto"
@@ -20,7 +21,7 @@ import (
 	"github.com/cleave-mesh/cleave/transport/admit"
 )
 
-// Application protocols on the one port. libp2p's own is "libp2p".
+// Cleave's application protocols on the one port, beside libp2p's.
 const (
 	alpnMember = "cleave/1"
 	alpnJoin   = "cleave-join/1"
@@ -87,6 +88,7 @@ func (h *Host) Revoke(r admit.Revocation) (bool, error) {
 	if p, ok := h.known(id); ok {
 		p.closeAll(CodeEvicted, admit.ErrEvicted.Error())
 	}
+	h.dropLibp2p(id, time.Now())
 	return true, nil
 }
 
@@ -108,6 +110,7 @@ func (h *Host) baseTLS(protos ...string) *tls.Config {
 	}
 }
 
+// serverTLS lets everyone in who proves an identity: membership is judged after the handshake, so that a refusal can say why.
 func (h *Host) serverTLS(protos ...string) *tls.Config {
 	conf := h.baseTLS(protos...)
 	conf.VerifyPeerCertificate = func(raw [][]byte, _ [][]*x509.Certificate) error {
@@ -115,6 +118,30 @@ func (h *Host) serverTLS(protos ...string) *tls.Config {
 		return err
 	}
 	return conf
+}
+
+// portTLS is serverTLS for Cleave's protocols, and TLS that lets only members in for libp2p's.
+func (h *Host) portTLS() *tls.Config {
+	libp2p := h.baseTLS(alpnLibp2p)
+	libp2p.VerifyPeerCertificate = h.verifyMember
+	conf := h.serverTLS(alpnMember, alpnJoin)
+	conf.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if slices.Contains(hello.SupportedProtos, alpnLibp2p) && h.libp2p.Load() != nil {
+			return libp2p, nil
+		}
+		return nil, nil
+	}
+	return conf
+}
+
+// verifyMember refuses within the handshake who is no member.
+func (h *Host) verifyMember(raw [][]byte, _ [][]*x509.Certificate) error {
+	public, chain, err := identify(raw)
+	if err != nil {
+		return err
+	}
+	_, _, err = h.judgeChain(public, chain)
+	return err
 }
 
 // clientTLS accepts exactly the wanted peer, or anyone when want is "".
@@ -172,14 +199,19 @@ func identifyCertificate(cert *x509.Certificate) (ed25519.PublicKey, admit.Chain
 }
 
 // judge decides whether the other end of a handshake is a member of this host's mesh.
-func (h *Host) judge(state tls.ConnectionState) (PeerID, admit.Certificate, error) {
-	if len(state.PeerCertificates) != 1 {
+func (h *Host) judge(certs []*x509.Certificate) (PeerID, admit.Certificate, error) {
+	if len(certs) != 1 {
 		return "", admit.Certificate{}, admit.ErrStranger
 	}
-	public, chain, err := identifyCertificate(state.PeerCertificates[0])
+	public, chain, err := identifyCertificate(certs[0])
 	if err != nil {
 		return "", admit.Certificate{}, err
 	}
+	return h.judgeChain(public, chain)
+}
+
+// judgeChain decides by the membership that the holder of a key has shown.
+func (h *Host) judgeChain(public ed25519.PublicKey, chain admit.Chain) (PeerID, admit.Certificate, error) {
 	id, err := PeerIDOf(public)
 	if err != nil {
 		return "", admit.Certificate{}, err

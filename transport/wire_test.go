@@ -34,7 +34,7 @@ func TestGoldenBytes(t *testing.T) {
 			"0000000000000001" + "0000000000000002" + "0000000000000001" + "0000000000000002",
 		},
 		{"failure", appendFailure(nil, CodeRefused, "no"), "06" + "0002" + "6e6f"},
-		{"addresses", appendAddresses([]byte{meetObserve}, []string{"[::1]:9"}), "01" + "0007" + "5b3a3a315d3a39"},
+		{"packet through a relay", appendFrame(nil, []byte{7, 8, 9}), "0003" + "070809"},
 	} {
 		if got := hex.EncodeToString(c.got); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
@@ -96,12 +96,13 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
-func FuzzAddresses(f *testing.F) {
-	f.Add(appendAddresses(nil, []string{"127.0.0.1:1", ""}))
+func FuzzFrame(f *testing.F) {
+	f.Add(appendFrame(nil, []byte{1, 2, 3}))
+	f.Add(appendFrame(nil, make([]byte, tunnelPacket+1)))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		addrs, err := parseAddresses(b)
-		if err == nil && !bytes.Equal(appendAddresses(nil, addrs), b) {
-			t.Errorf("addresses %q do not give back %x", addrs, b)
+		p, err := readFrame(bytes.NewReader(b))
+		if err == nil && (len(p) == 0 || len(p) > tunnelPacket || !bytes.HasPrefix(b, appendFrame(nil, p))) {
+			t.Errorf("packet %x from %x", p, b)
 		}
 	})
 }

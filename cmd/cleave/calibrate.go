@@ -25,6 +25,7 @@ type calibrateFlags struct {
 	inputs, pixels, task, out string
 	codecs, shapes            []string
 	samples, cuts             int
+	goal                      calibrate.Goal
 	values                    bool
 	json                      bool
 }
@@ -50,12 +51,18 @@ DIR holds pictures (.png, .jpg), which --pixels turns into the model's input, or
 	cmd.Flags().StringArrayVar(&f.codecs, "codec", nil, "a codec to try, as in a plan; repeat; default a ladder from exact to coarse")
 	cmd.Flags().IntVar(&f.samples, "samples", 48, "inputs to run; beyond the pictures themselves these are crops of them")
 	cmd.Flags().IntVar(&f.cuts, "cuts", 0, "most cuts to try, evenly spread; 0 means all")
+	cmd.Flags().Float64Var(&f.goal.MaxError, "max-error", 0, "choose for each cut the fewest bits with at most this relative error of the model's outputs")
+	cmd.Flags().Float64Var(&f.goal.Agreement, "agreement", 0, "choose for each cut the fewest bits with at least this share of answers that stay, such as 0.99")
+	cmd.Flags().Float64Var(&f.goal.Bits, "bits", 0, "choose for each cut the least error with at most this many bits per element")
 	cmd.Flags().BoolVar(&f.values, "values", false, "also measure each value alone on cuts that several cross")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print the result as JSON")
 	return cmd
 }
 
 func runCalibrate(cmd *cobra.Command, path string, f *calibrateFlags) error {
+	if g := f.goal; !(g.MaxError >= 0 && g.Bits >= 0 && g.Agreement >= 0 && g.Agreement <= 1) {
+		return fmt.Errorf("calibrate: --max-error %g, --bits %g and --agreement %g cannot be negative, and no share is above 1", g.MaxError, g.Bits, g.Agreement)
+	}
 	if f.inputs == "" {
 		return fmt.Errorf("calibrate needs --inputs DIR with pictures or test data")
 	}
@@ -91,6 +98,9 @@ func runCalibrate(cmd *cobra.Command, path string, f *calibrateFlags) error {
 	bar.clear()
 	if err != nil {
 		return err
+	}
+	if f.goal != (calibrate.Goal{}) {
+		file.Choose(f.goal)
 	}
 	out := f.out
 	if out == "" {
@@ -180,30 +190,69 @@ func readSamples(g *split.Graph, f *calibrateFlags) ([][]tensor.Value, error) {
 	return samples, nil
 }
 
-// printCalibration prints, per codec of the ladder, medians over the cuts.
+// printCalibration prints, per codec of the ladder, medians over the cuts and the worst cut, then what was chosen for a goal.
 func printCalibration(w io.Writer, f *calibrate.File, out string) {
 	fmt.Fprintf(w, "%s: %d cuts, %d values, %d samples fitted, %d judged, task %s\n", f.Model, len(f.Cuts), len(f.Values), f.Fitted, f.Judged, f.Task)
-	fmt.Fprintf(w, "%-28s %9s %9s %9s %9s %7s %10s %10s\n", "codec (medians over cuts)", "bits/elem", "error", "answer", "agree", "flips", "enc ns/el", "dec ns/el")
-	for _, row := range summarize(f) {
-		fmt.Fprintf(w, "%-28s %9.3f %9.5f %9.5f %9.4f %7d %10.2f %10.2f\n",
-			row.Codec, row.Bits, row.Error, row.Effect.Error, row.Effect.Agreement, row.Effect.Flips, row.EncodeNS, row.DecodeNS)
+	fmt.Fprintf(w, "Medians over the cuts; agree is the share of answers that stay, flips the judged samples whose answer changes, each also of the worst cut.\n")
+	fmt.Fprintf(w, "%-28s %9s %9s %9s %7s %7s %6s %6s %9s %9s\n", "codec", "bits/elem", "error", "output", "agree", "worst", "flips", "worst", "enc ns/el", "dec ns/el")
+	for _, r := range summarize(f) {
+		fmt.Fprintf(w, "%-28s %9.3f %9.5f %9.5f %7s %7s %6d %6d %9.2f %9.2f\n",
+			r.Codec, r.Bits, r.Error, r.Effect.Error, shareText(r.Effect.Agreement), shareText(r.worstAgreement), r.Effect.Flips, r.worstFlips, r.EncodeNS, r.DecodeNS)
 	}
+	printChoices(w, f)
 	fmt.Fprintf(w, "written to %s\n", out)
 }
 
-// summarize is one point per rung of the ladder: medians over the cuts, and the worst cut's agreement and flips in place
-// of theirs.
-func summarize(f *calibrate.File) []calibrate.Point {
+// shareText is a share of answers; "-" where the task is not known.
+func shareText(v float64) string {
+	if v < 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.4f", v)
+}
+
+// printChoices prints what the goal chose at each cut.
+func printChoices(w io.Writer, f *calibrate.File) {
+	if f.Goal == nil {
+		return
+	}
+	fmt.Fprintf(w, "chosen for %v:\n", f.Goal)
+	var bits []float64
+	for i := range f.Cuts {
+		c := &f.Cuts[i]
+		p := f.Goal.Choose(c.Points)
+		if p == nil {
+			fmt.Fprintf(w, "  after group %4d: none of the codecs\n", c.Front)
+			continue
+		}
+		bits = append(bits, p.Bits)
+		fmt.Fprintf(w, "  after group %4d: %-32s %6.2f bits per element, output error %.4f, agree %s, %d of %d samples flip\n",
+			c.Front, p.Codec, p.Bits, p.Effect.Error, shareText(p.Effect.Agreement), p.Effect.Flips, f.Judged)
+	}
+	if len(bits) > 0 {
+		sort.Float64s(bits)
+		fmt.Fprintf(w, "median %.2f bits per element over %d of %d cuts\n", bits[len(bits)/2], len(bits), len(f.Cuts))
+	}
+}
+
+// rung is a codec of the ladder over all cuts: medians, and the worst cut.
+type rung struct {
+	calibrate.Point
+	worstAgreement float64
+	worstFlips     int
+}
+
+func summarize(f *calibrate.File) []rung {
 	byRung := map[int][]calibrate.Point{}
 	for _, c := range f.Cuts {
 		for i, p := range c.Points {
 			byRung[i] = append(byRung[i], p)
 		}
 	}
-	var rows []calibrate.Point
+	var rows []rung
 	for i := range len(byRung) {
 		points := byRung[i]
-		row := points[0]
+		row := rung{Point: points[0], worstAgreement: points[0].Effect.Agreement}
 		if name, _, table := strings.Cut(row.Codec, ":table="); table {
 			row.Codec = fmt.Sprintf("%s with tables %d", name, i)
 		}
@@ -222,6 +271,9 @@ func summarize(f *calibrate.File) []calibrate.Point {
 		row.Effect.Error = middle(func(p calibrate.Point) float64 { return p.Effect.Error })
 		row.Effect.Agreement = middle(func(p calibrate.Point) float64 { return p.Effect.Agreement })
 		row.Effect.Flips = int(middle(func(p calibrate.Point) float64 { return float64(p.Effect.Flips) }))
+		for _, p := range points {
+			row.worstAgreement, row.worstFlips = min(row.worstAgreement, p.Effect.Agreement), max(row.worstFlips, p.Effect.Flips)
+		}
 		rows = append(rows, row)
 	}
 	return rows

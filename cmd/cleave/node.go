@@ -58,6 +58,7 @@ The first node founds a mesh and is its authority: "cleave token" there prints w
 	f.StringVar(&cfg.Topology, "topology", "", "emulate the links and the speed of the node --name in this topology file")
 	f.DurationVar(&cfg.Deadline, "deadline", 0, "time that a request has when it states none (default 30s)")
 	f.Float64Var(&cfg.MaxLoss, "max-loss", 0, "most relative error that the codecs of a plan may add up to; negative for lossless only (default 0.05)")
+	f.Float64Var(&cfg.Agreement, "agreement", 0, "least share of answers that must stay by a model's calibration, such as 0.99; takes the place of --max-loss")
 	f.BoolVar(&cfg.Debug, "debug", false, "log more")
 	f.StringVar(&logFormat, "log-format", "text", "text or json")
 	f.StringVar(&supervised, "supervised", "", "leave when standard input ends, and remove this folder then")
@@ -83,7 +84,7 @@ func mergeConfig(cmd *cobra.Command, file string, flags node.Config) (node.Confi
 			"threads": func() { cfg.Threads = flags.Threads }, "memory": func() { cfg.Memory = flags.Memory },
 			"power": func() { cfg.Power = flags.Power }, "emulate-speed": func() { cfg.Speed = flags.Speed },
 			"topology": func() { cfg.Topology = flags.Topology }, "deadline": func() { cfg.Deadline = flags.Deadline },
-			"max-loss": func() { cfg.MaxLoss = flags.MaxLoss }, "debug": func() { cfg.Debug = flags.Debug },
+			"max-loss": func() { cfg.MaxLoss = flags.MaxLoss }, "agreement": func() { cfg.Agreement = flags.Agreement }, "debug": func() { cfg.Debug = flags.Debug },
 		} {
 			if cmd.Flags().Changed(name) {
 				set()

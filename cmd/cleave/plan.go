@@ -9,22 +9,28 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cleave-mesh/cleave/codec/calibrate"
+	"github.com/cleave-mesh/cleave/node/client"
 	"github.com/cleave-mesh/cleave/planner/workload"
 )
 
 // planFlags are the flags of cleave plan.
 type planFlags struct {
-	workload  string
-	topology  string
-	planner   string
-	objective string
-	svg       string
-	image     string
-	maxLoss   float64
-	lossless  bool
-	free      bool
-	budget    time.Duration
-	api       apiFlags
+	workload   string
+	topology   string
+	planner    string
+	objective  string
+	svg        string
+	profileOut string
+	splits     string
+	image      string
+	codecs     string
+	maxLoss    float64
+	agreement  float64
+	lossless   bool
+	free       bool
+	budget     time.Duration
+	api        apiFlags
 }
 
 func newPlanCommand() *cobra.Command {
@@ -37,6 +43,9 @@ func newPlanCommand() *cobra.Command {
 		Short: "Say where each part of a model should run, and prove it",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.splits != "" && f.splits != client.SplitsAuto && f.splits != client.SplitsOff {
+				return fmt.Errorf("--splits is %s or %s, not %q", client.SplitsAuto, client.SplitsOff, f.splits)
+			}
 			if f.workload != "" && len(args) > 0 {
 				return fmt.Errorf("give either a model or --workload FILE.json, not both")
 			}
@@ -60,8 +69,12 @@ func newPlanCommand() *cobra.Command {
 	cmd.Flags().StringVar(&f.topology, "topology", "", "topology file; empty means that of the demo")
 	cmd.Flags().StringVar(&f.planner, "planner", "", "planner to use; empty means the best")
 	cmd.Flags().StringVar(&f.svg, "svg", "", "file to draw the timeline into")
+	cmd.Flags().StringVar(&f.profileOut, "profile-out", "", "with FILE.onnx: file to write the profile of the planned graph into, for cleave sim --profile")
+	cmd.Flags().StringVar(&f.splits, "splits", "", "auto divides blocks of ops over nodes where that is faster, off never does; empty means auto with FILE.onnx, off with a model of the mesh")
 	cmd.Flags().StringVar(&f.image, "image-params", "", "how a picture input maps to pixels, as for the jpeg codec: tries JPEG and PNG on inputs")
-	cmd.Flags().Float64Var(&f.maxLoss, "max-loss", 0, "most relative error of all codecs together; 0 means a node's default, negative no limit")
+	cmd.Flags().Float64Var(&f.maxLoss, "max-loss", 0, "most relative error of all codecs together, of the answer where the model is calibrated; 0 means a node's default, negative no limit")
+	cmd.Flags().Float64Var(&f.agreement, "agreement", 0, "least share of answers that must stay by the model's calibration, such as 0.99; takes the place of --max-loss")
+	cmd.Flags().StringVar(&f.codecs, "codecs", "", "calibration of FILE.onnx; default FILE.onnx"+calibrate.Suffix+" where there is one, none to do without")
 	cmd.Flags().BoolVar(&f.lossless, "lossless", false, "only codecs that lose nothing")
 	cmd.Flags().BoolVar(&f.free, "non-contiguous", false, "with --workload --objective throughput: any assignment, not only chains of convex sets")
 	cmd.Flags().DurationVar(&f.budget, "budget", 5*time.Minute, "most time to plan; the best plan so far is printed with its bound")

@@ -84,7 +84,10 @@ func Run(ctx context.Context, g *split.Graph, samples [][]tensor.Value, opts Opt
 	r := &runner{g: g, opts: opts, task: task, fitted: len(samples) / 2}
 	r.file = &File{
 		Version: Version, Model: g.Name, Digest: hex.EncodeToString(digest[:]), Task: task.Name(),
-		Fitted: r.fitted, Judged: len(samples) - r.fitted, Tables: map[string][]byte{},
+		Fitted: r.fitted, Judged: len(samples) - r.fitted, Tables: map[string][]byte{}, Shapes: map[string][]int{},
+	}
+	for _, id := range g.Inputs {
+		r.file.Shapes[g.Values[id].Name] = append([]int{}, g.Values[id].Shape...)
 	}
 	cuts := chooseCuts(g, opts.MaxCuts)
 	if err := r.record(ctx, cuts, samples); err != nil {

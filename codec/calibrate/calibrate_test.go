@@ -116,12 +116,31 @@ func TestRun(t *testing.T) {
 }
 
 func TestReadRefuses(t *testing.T) {
+	head := `{"version":1,"digest":"` + strings.Repeat("ab", 32) + `",`
 	for _, text := range []string{
-		"", "[]", `{"version":2}`, `{"version":1,"values":[{"points":[{"codec":"no such"}]}]}`, `{"version":1,"tables":{"00":"AQ=="}}`,
+		"", "[]", `{"version":2}`, `{"version":1}`, `{"version":1,"digest":"ab"}`, head, head + `"tables":{"00":"AQ=="}}`,
+		head + `"values":[{"points":[{"codec":"no such"}]}]}`,
+		head + `"values":[{"points":[{"codec":"uniform:table=0123456789abcdef"}]}]}`,
+		head + `"cuts":[{"points":[{"codec":"uniform:table=0123456789abcdef"}]}]}`,
+		head + `"values":[{"name":"a"},{"name":"a"}]}`,
+		head + `"values":[{"name":"a","elements":-1}]}`,
+		head + `"values":[{"points":[{"codec":"raw","bytes":-1}]}]}`,
+		head + `"values":[{"points":[{"codec":"raw","effect":{"agreement":2}}]}]}`,
+		head + `"values":[{"points":[` + strings.Repeat(`{"codec":"raw"},`, MaxPoints) + `{"codec":"raw"}]}]}`,
 	} {
 		if _, err := Read(strings.NewReader(text)); !errors.Is(err, ErrFile) {
-			t.Errorf("%q: %v", text, err)
+			t.Errorf("%.200q: %v", text, err)
 		}
+	}
+	f, err := Read(strings.NewReader(head[:len(head)-1] + "}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Fits(strings.Repeat("ab", 32)); err != nil {
+		t.Error(err)
+	}
+	if err := f.Fits(strings.Repeat("cd", 32)); !errors.Is(err, ErrForeign) {
+		t.Errorf("a file of another graph: %v", err)
 	}
 }
 

@@ -190,7 +190,7 @@ func (v *attentionView) scores(s *scratch, out, packed []float32, j0, n int) {
 		return
 	}
 	full := panelWidth(active)
-	rows := grow(&s.rows, tileRows)
+	rows, per := grow(&s.rows, tileRows), rowsPerTile(active)
 	a := &s.tile
 	*a = tileArgs{rows: &rows[0], taps: 1, k: uintptr(v.Dim) * 4, ldc: attentionKeys * 4, lo: negInf, hi: posInf}
 	for c := 0; c < n; c += full {
@@ -200,8 +200,8 @@ func (v *attentionView) scores(s *scratch, out, packed []float32, j0, n int) {
 		}
 		packPanel(packed[:width*v.Dim], width, k, v.Dim, n, c, v.KStride.Row, true)
 		a.b, a.ldb, a.cols = unsafe.Pointer(unsafe.SliceData(packed)), uintptr(width)*4, uintptr(min(width, n-c))
-		for i := v.q0; i < v.q1; i += tileRows {
-			count := min(tileRows, v.q1-i)
+		for i := v.q0; i < v.q1; i += per {
+			count := min(per, v.q1-i)
 			for r := range count {
 				rows[r] = address(&v.scaled[(i-v.q0+r)*v.Dim])
 			}
@@ -215,7 +215,7 @@ func (v *attentionView) scores(s *scratch, out, packed []float32, j0, n int) {
 func (v *attentionView) gather(s *scratch, weights, panel []float32, j0, n int) {
 	values := v.v[j0*v.VStride.Row : (j0+n-1)*v.VStride.Row+v.VDim]
 	full := panelWidth(active)
-	rows := grow(&s.rows, tileRows)
+	rows, per := grow(&s.rows, tileRows), rowsPerTile(active)
 	a := &s.tile
 	*a = tileArgs{rows: &rows[0], taps: 1, k: uintptr(n) * 4, ldc: uintptr(v.YStride.Row) * 4, acc: 1, lo: negInf, hi: posInf}
 	for c := 0; c < v.VDim; c += full {
@@ -231,8 +231,8 @@ func (v *attentionView) gather(s *scratch, weights, panel []float32, j0, n int) 
 			a.b, a.ldb = unsafe.Pointer(&panel[0]), uintptr(width)*4
 		}
 		a.cols = uintptr(cols)
-		for i := 0; i < v.q1-v.q0; i += tileRows {
-			count := min(tileRows, v.q1-v.q0-i)
+		for i := 0; i < v.q1-v.q0; i += per {
+			count := min(per, v.q1-v.q0-i)
 			for r := range count {
 				rows[r] = address(&weights[(i+r)*attentionKeys])
 			}

@@ -140,10 +140,11 @@ type convView struct {
 	merged     bool // a kernel row is one tap
 	taps, k    int  // taps and channels of one tap
 	ic         int
+	per        int // rows of a tile
 }
 
 func (c *Conv) view() convView {
-	v := convView{Conv: c, xs: c.XStride, ys: c.YStride, rs: c.RStride, ic: c.C / c.Groups}
+	v := convView{Conv: c, xs: c.XStride, ys: c.YStride, rs: c.RStride, ic: c.C / c.Groups, per: rowsPerTile(c.Weights.groups[0].isa)}
 	if v.xs == 0 {
 		v.xs = c.C
 	}
@@ -173,7 +174,7 @@ func (c *Conv) view() convView {
 // table fills s.rows with the addresses of output pixels p0 to p1-1 for group g: [tile][tap][row of tile]. With merged taps,
 // a kernel row that hangs over the image's left or right edge is copied, padded with zeros, to s.f32.
 func (v *convView) table(s *scratch, p0, p1, g int) {
-	rows := grow(&s.rows, ceilDiv(p1-p0, tileRows)*v.taps*tileRows)
+	rows := grow(&s.rows, tableSize(p1-p0, v.per, v.taps))
 	// The first k elements stay zero; padded kernel rows follow.
 	size := v.k
 	if v.merged {
@@ -182,20 +183,23 @@ func (v *convView) table(s *scratch, p0, p1, g int) {
 	pad := grow(&s.f32, size)
 	clear(pad[:v.k])
 	t := convTable{convView: v, rows: rows, zero: address(&pad[0]), pad: pad[v.k:], x: address(&v.X[0])}
+	if v.pointwise() {
+		t.fill(0, 0, p1-p0, t.x+uintptr(p0*v.xs+g*v.ic)*4, uintptr(v.xs)*4)
+		return
+	}
 	for p := p0; p < p1; {
 		ox, oy, img := p%v.OW, p/v.OW%v.OH, p/v.OW/v.OH
 		n := min(p1-p, v.OW-ox)
 		lo, hi := v.inside(ox, n)
 		for i := range n {
-			at := rows[(p-p0+i)/tileRows*v.taps*tileRows+(p-p0+i)%tileRows:]
 			switch {
 			case i == lo && hi > lo:
 				t.run(p-p0+i, hi-lo, img, oy, ox+i, g*v.ic)
 			case i > lo && i < hi: // done with the first of them
 			case v.merged:
-				t.mergedPixel(at, img, oy, ox+i)
+				t.mergedPixel(rows[tableAt(p-p0+i, v.per, v.taps):], img, oy, ox+i)
 			default:
-				t.pixel(at, img, oy, ox+i, g*v.ic)
+				t.pixel(rows[tableAt(p-p0+i, v.per, v.taps):], img, oy, ox+i, g*v.ic)
 			}
 		}
 		p += n
@@ -237,19 +241,24 @@ func (t *convTable) run(first, n, img, oy, ox, channel int) {
 			addr, next = t.zero, 0
 		}
 		for kw := range kws {
-			at := first/tileRows*t.taps*tileRows + (kh*kws+kw)*tileRows
-			a := addr
-			for i := first % tileRows; i < first%tileRows+n; i++ {
-				if i > 0 && i%tileRows == 0 {
-					at += t.taps * tileRows
-				}
-				t.rows[at+i%tileRows] = a
-				a += next
-			}
+			t.fill(kh*kws+kw, first, n, addr, next)
 			if next != 0 {
 				addr += uintptr(t.DilationW*t.xs) * 4
 			}
 		}
+	}
+}
+
+// fill sets tap's addresses of n rows from first on to addr and what follows it in steps.
+func (t *convTable) fill(tap, first, n int, addr, step uintptr) {
+	for n > 0 {
+		m := min(t.per-first%t.per, n)
+		tile := t.rows[tableAt(first, t.per, t.taps)+tap*tileRows:]
+		for i := range tile[:m] {
+			tile[i] = addr
+			addr += step
+		}
+		first, n = first+m, n-m
 	}
 }
 

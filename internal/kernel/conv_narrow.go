@@ -46,7 +46,7 @@ func (c *Conv) runNarrow(lo, hi int) {
 			N: 1, H: c.H, W: c.W, C: c.C, OH: 1, OW: c.W, OC: n, KH: c.KH, KW: 1, StrideH: 1, StrideW: 1,
 			DilationH: c.DilationH, DilationW: 1, PadTop: c.PadTop - oy*c.StrideH, Groups: 1,
 		}
-		iv := convView{Conv: inner, xs: v.xs, ys: n, ic: c.C, taps: c.KH, k: c.C}
+		iv := convView{Conv: inner, xs: v.xs, ys: n, ic: c.C, taps: c.KH, k: c.C, per: v.per}
 		y := c.Y[u*c.OW*v.ys:]
 		for ox := range c.OW {
 			dst := y[ox*v.ys : ox*v.ys+c.OC]

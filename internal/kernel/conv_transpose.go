@@ -129,19 +129,18 @@ func (c *ConvTranspose) row(s *scratch, p *transposePhase, img, oy, r, g int, ze
 	ic, oc := c.C/c.Groups, c.OC/c.Groups
 	w := p.groups[g]
 	pixels, taps := ceilDiv(c.OW-r, c.StrideW), len(p.taps)
-	rows := grow(&s.rows, max(1, ceilDiv(pixels, tileRows)*taps)*tileRows)
+	per := rowsPerTile(w.isa)
+	rows := grow(&s.rows, tableSize(pixels, per, max(1, taps)))
 	none := address(unsafe.SliceData(zero))
 	for t, tap := range p.taps {
 		iy := oy/c.StrideH + tap.dy
 		addr := address(&c.X[0]) + uintptr(((img*c.H+iy)*c.W+tap.dx)*c.C+g*ic)*4
 		at := t * tileRows
 		for j := range pixels {
-			if j > 0 && j%tileRows == 0 {
-				at += taps * tileRows
-			}
-			rows[at+j%tileRows] = none
+			i := at + tableAt(j, per, taps)
+			rows[i] = none
 			if uint(iy) < uint(c.H) && uint(j+tap.dx) < uint(c.W) {
-				rows[at+j%tileRows] = addr
+				rows[i] = addr
 			}
 			addr += uintptr(c.C) * 4
 		}

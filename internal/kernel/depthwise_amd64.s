@@ -23,13 +23,12 @@ DATA depthwiseMask<>+60(SB)/4, $0x00000000
 GLOBL depthwiseMask<>(SB), RODATA|NOPTR, $64
 
 // func depthwiseAVX2(a *byte)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, FMA3
 TEXT ·depthwiseAVX2(SB), NOSPLIT, $0-8
 	MOVQ         a+0(FP), AX
 	VBROADCASTSS 96(AX), Y0
 	VBROADCASTSS 100(AX), Y1
 	XORQ         CX, CX
-	VPCMPEQD     Y2, Y2, Y2
 
 channels:
 	MOVQ    40(AX), DX
@@ -40,17 +39,24 @@ channels:
 	NEGQ    DX
 	LEAQ    depthwiseMask<>+0(SB), BX
 	VMOVUPS 32(BX)(DX*1), Y2
+	MOVQ    (AX), DX
+	MOVQ    16(AX), BX
+	MOVQ    32(AX), SI
+	ADDQ    CX, DX
+	ADDQ    CX, BX
+	MOVQ    64(AX), DI
+	MOVQ    56(AX), R8
+	CMPQ    DI, 80(AX)
+	JNE     generalTail
+	CMPQ    R8, $0x03
+	JEQ     slide3Tail
+	CMPQ    R8, $0x05
+	JEQ     slide5Tail
 
-whole:
-	MOVQ (AX), DX
-	MOVQ 16(AX), BX
-	MOVQ 32(AX), SI
-	ADDQ CX, DX
-	ADDQ CX, BX
-
-pixels4:
-	SUBQ       $0x04, SI
-	JB         pixelsRest
+generalTail:
+groupGeneralTail4:
+	CMPQ       SI, $0x04
+	JLT        smallerGeneralTail4
 	MOVQ       24(AX), DI
 	VMASKMOVPS (DI)(CX*1), Y2, Y3
 	VMOVAPS    Y3, Y4
@@ -60,17 +66,17 @@ pixels4:
 	LEAQ       (DI)(DI*2), R8
 	MOVQ       48(AX), R9
 	TESTQ      R9, R9
-	JZ         summed4
+	JZ         summedGeneralTail4
 	MOVQ       8(AX), R11
 	MOVQ       DX, R10
 	ADDQ       CX, R11
 
-row4:
-	MOVQ 56(AX), R14
+rowGeneralTail4:
 	MOVQ R10, R12
 	MOVQ R11, R13
+	MOVQ 56(AX), R14
 
-col4:
+colGeneralTail4:
 	VMASKMOVPS  (R13), Y2, Y7
 	VMASKMOVPS  (R12), Y2, Y8
 	VFMADD231PS Y8, Y7, Y3
@@ -83,13 +89,13 @@ col4:
 	ADDQ        80(AX), R12
 	ADDQ        40(AX), R13
 	DECQ        R14
-	JNZ         col4
+	JNZ         colGeneralTail4
 	ADDQ        72(AX), R10
 	ADDQ        88(AX), R11
 	DECQ        R9
-	JNZ         row4
+	JNZ         rowGeneralTail4
 
-summed4:
+summedGeneralTail4:
 	VMAXPS     Y3, Y0, Y3
 	VMINPS     Y3, Y1, Y3
 	VMASKMOVPS Y3, Y2, (BX)
@@ -107,52 +113,1019 @@ summed4:
 	VMASKMOVPS Y6, Y2, (BX)
 	ADDQ       40(AX), BX
 	LEAQ       (DX)(DI*4), DX
-	JMP        pixels4
+	SUBQ       $0x04, SI
+	JMP        groupGeneralTail4
 
-pixelsRest:
-	ADDQ $0x04, SI
-	JZ   nextChannels
+smallerGeneralTail4:
+groupGeneralTail2:
+	CMPQ       SI, $0x02
+	JLT        smallerGeneralTail2
+	MOVQ       24(AX), DI
+	VMASKMOVPS (DI)(CX*1), Y2, Y3
+	VMOVAPS    Y3, Y4
+	MOVQ       64(AX), DI
+	LEAQ       (DI)(DI*2), R8
+	MOVQ       48(AX), R8
+	TESTQ      R8, R8
+	JZ         summedGeneralTail2
+	MOVQ       8(AX), R10
+	MOVQ       DX, R9
+	ADDQ       CX, R10
 
-pixel1:
+rowGeneralTail2:
+	MOVQ R9, R11
+	MOVQ R10, R12
+	MOVQ 56(AX), R13
+
+colGeneralTail2:
+	VMASKMOVPS  (R12), Y2, Y5
+	VMASKMOVPS  (R11), Y2, Y6
+	VFMADD231PS Y6, Y5, Y3
+	VMASKMOVPS  (R11)(DI*1), Y2, Y6
+	VFMADD231PS Y6, Y5, Y4
+	ADDQ        80(AX), R11
+	ADDQ        40(AX), R12
+	DECQ        R13
+	JNZ         colGeneralTail2
+	ADDQ        72(AX), R9
+	ADDQ        88(AX), R10
+	DECQ        R8
+	JNZ         rowGeneralTail2
+
+summedGeneralTail2:
+	VMAXPS     Y3, Y0, Y3
+	VMINPS     Y3, Y1, Y3
+	VMASKMOVPS Y3, Y2, (BX)
+	ADDQ       40(AX), BX
+	VMAXPS     Y4, Y0, Y4
+	VMINPS     Y4, Y1, Y4
+	VMASKMOVPS Y4, Y2, (BX)
+	ADDQ       40(AX), BX
+	LEAQ       (DX)(DI*2), DX
+	SUBQ       $0x02, SI
+	JMP        groupGeneralTail2
+
+smallerGeneralTail2:
+groupGeneralTail1:
+	CMPQ       SI, $0x01
+	JLT        smallerGeneralTail1
 	MOVQ       24(AX), DI
 	VMASKMOVPS (DI)(CX*1), Y2, Y3
 	MOVQ       64(AX), DI
 	LEAQ       (DI)(DI*2), R8
 	MOVQ       48(AX), R8
 	TESTQ      R8, R8
-	JZ         summed1
+	JZ         summedGeneralTail1
 	MOVQ       8(AX), R10
 	MOVQ       DX, R9
 	ADDQ       CX, R10
 
-row1:
-	MOVQ 56(AX), R13
+rowGeneralTail1:
 	MOVQ R9, R11
 	MOVQ R10, R12
+	MOVQ 56(AX), R13
 
-col1:
+colGeneralTail1:
 	VMASKMOVPS  (R12), Y2, Y4
 	VMASKMOVPS  (R11), Y2, Y5
 	VFMADD231PS Y5, Y4, Y3
 	ADDQ        80(AX), R11
 	ADDQ        40(AX), R12
 	DECQ        R13
-	JNZ         col1
+	JNZ         colGeneralTail1
 	ADDQ        72(AX), R9
 	ADDQ        88(AX), R10
 	DECQ        R8
-	JNZ         row1
+	JNZ         rowGeneralTail1
 
-summed1:
+summedGeneralTail1:
 	VMAXPS     Y3, Y0, Y3
 	VMINPS     Y3, Y1, Y3
 	VMASKMOVPS Y3, Y2, (BX)
 	ADDQ       40(AX), BX
-	ADDQ       DI, DX
-	DECQ       SI
-	JNZ        pixel1
+	LEAQ       (DX)(DI*1), DX
+	SUBQ       $0x01, SI
+	JMP        groupGeneralTail1
 
-nextChannels:
+smallerGeneralTail1:
+	JMP computedTail
+
+slide3Tail:
+groupSlide3Tail4:
+	CMPQ       SI, $0x04
+	JLT        smallerSlide3Tail4
+	MOVQ       24(AX), DI
+	VMASKMOVPS (DI)(CX*1), Y2, Y3
+	VMOVAPS    Y3, Y4
+	VMOVAPS    Y3, Y5
+	VMOVAPS    Y3, Y6
+	MOVQ       64(AX), DI
+	LEAQ       (DI)(DI*2), R8
+	MOVQ       48(AX), R9
+	TESTQ      R9, R9
+	JZ         summedSlide3Tail4
+	MOVQ       8(AX), R11
+	MOVQ       DX, R10
+	ADDQ       CX, R11
+
+rowSlide3Tail4:
+	MOVQ        R10, R12
+	MOVQ        R11, R13
+	VMASKMOVPS  (R13), Y2, Y7
+	ADDQ        40(AX), R13
+	VMASKMOVPS  (R13), Y2, Y8
+	ADDQ        40(AX), R13
+	VMASKMOVPS  (R13), Y2, Y9
+	VMASKMOVPS  (R12), Y2, Y10
+	VFMADD231PS Y10, Y7, Y3
+	VMASKMOVPS  (R12)(DI*1), Y2, Y10
+	VFMADD231PS Y10, Y8, Y3
+	VFMADD231PS Y10, Y7, Y4
+	VMASKMOVPS  (R12)(DI*2), Y2, Y10
+	VFMADD231PS Y10, Y9, Y3
+	VFMADD231PS Y10, Y8, Y4
+	VFMADD231PS Y10, Y7, Y5
+	VMASKMOVPS  (R12)(R8*1), Y2, Y10
+	VFMADD231PS Y10, Y9, Y4
+	VFMADD231PS Y10, Y8, Y5
+	VFMADD231PS Y10, Y7, Y6
+	LEAQ        (R12)(DI*4), R12
+	VMASKMOVPS  (R12), Y2, Y7
+	VFMADD231PS Y7, Y9, Y5
+	VFMADD231PS Y7, Y8, Y6
+	VMASKMOVPS  (R12)(DI*1), Y2, Y7
+	VFMADD231PS Y7, Y9, Y6
+	ADDQ        72(AX), R10
+	ADDQ        88(AX), R11
+	DECQ        R9
+	JNZ         rowSlide3Tail4
+
+summedSlide3Tail4:
+	VMAXPS     Y3, Y0, Y3
+	VMINPS     Y3, Y1, Y3
+	VMASKMOVPS Y3, Y2, (BX)
+	ADDQ       40(AX), BX
+	VMAXPS     Y4, Y0, Y4
+	VMINPS     Y4, Y1, Y4
+	VMASKMOVPS Y4, Y2, (BX)
+	ADDQ       40(AX), BX
+	VMAXPS     Y5, Y0, Y5
+	VMINPS     Y5, Y1, Y5
+	VMASKMOVPS Y5, Y2, (BX)
+	ADDQ       40(AX), BX
+	VMAXPS     Y6, Y0, Y6
+	VMINPS     Y6, Y1, Y6
+	VMASKMOVPS Y6, Y2, (BX)
+	ADDQ       40(AX), BX
+	LEAQ       (DX)(DI*4), DX
+	SUBQ       $0x04, SI
+	JMP        groupSlide3Tail4
+
+smallerSlide3Tail4:
+groupSlide3Tail2:
+	CMPQ       SI, $0x02
+	JLT        smallerSlide3Tail2
+	MOVQ       24(AX), DI
+	VMASKMOVPS (DI)(CX*1), Y2, Y3
+	VMOVAPS    Y3, Y4
+	MOVQ       64(AX), DI
+	LEAQ       (DI)(DI*2), R8
+	MOVQ       48(AX), R9
+	TESTQ      R9, R9
+	JZ         summedSlide3Tail2
+	MOVQ       8(AX), R11
+	MOVQ       DX, R10
+	ADDQ       CX, R11
+
+rowSlide3Tail2:
+	MOVQ        R10, R12
+	MOVQ        R11, R13
+	VMASKMOVPS  (R13), Y2, Y5
+	ADDQ        40(AX), R13
+	VMASKMOVPS  (R13), Y2, Y6
+	ADDQ        40(AX), R13
+	VMASKMOVPS  (R13), Y2, Y7
+	VMASKMOVPS  (R12), Y2, Y8
+	VFMADD231PS Y8, Y5, Y3
+	VMASKMOVPS  (R12)(DI*1), Y2, Y8
+	VFMADD231PS Y8, Y6, Y3
+	VFMADD231PS Y8, Y5, Y4
+	VMASKMOVPS  (R12)(DI*2), Y2, Y5
+	VFMADD231PS Y5, Y7, Y3
+	VFMADD231PS Y5, Y6, Y4
+	VMASKMOVPS  (R12)(R8*1), Y2, Y5
+	VFMADD231PS Y5, Y7, Y4
+	ADDQ        72(AX), R10
+	ADDQ        88(AX), R11
+	DECQ        R9
+	JNZ         rowSlide3Tail2
+
+summedSlide3Tail2:
+	VMAXPS     Y3, Y0, Y3
+	VMINPS     Y3, Y1, Y3
+	VMASKMOVPS Y3, Y2, (BX)
+	ADDQ       40(AX), BX
+	VMAXPS     Y4, Y0, Y4
+	VMINPS     Y4, Y1, Y4
+	VMASKMOVPS Y4, Y2, (BX)
+	ADDQ       40(AX), BX
+	LEAQ       (DX)(DI*2), DX
+	SUBQ       $0x02, SI
+	JMP        groupSlide3Tail2
+
+smallerSlide3Tail2:
+groupSlide3Tail1:
+	CMPQ       SI, $0x01
+	JLT        smallerSlide3Tail1
+	MOVQ       24(AX), DI
+	VMASKMOVPS (DI)(CX*1), Y2, Y3
+	MOVQ       64(AX), DI
+	LEAQ       (DI)(DI*2), R8
+	MOVQ       48(AX), R8
+	TESTQ      R8, R8
+	JZ         summedSlide3Tail1
+	MOVQ       8(AX), R10
+	MOVQ       DX, R9
+	ADDQ       CX, R10
+
+rowSlide3Tail1:
+	MOVQ        R9, R11
+	MOVQ        R10, R12
+	VMASKMOVPS  (R12), Y2, Y4
+	ADDQ        40(AX), R12
+	VMASKMOVPS  (R12), Y2, Y5
+	ADDQ        40(AX), R12
+	VMASKMOVPS  (R12), Y2, Y6
+	VMASKMOVPS  (R11), Y2, Y7
+	VFMADD231PS Y7, Y4, Y3
+	VMASKMOVPS  (R11)(DI*1), Y2, Y4
+	VFMADD231PS Y4, Y5, Y3
+	VMASKMOVPS  (R11)(DI*2), Y2, Y4
+	VFMADD231PS Y4, Y6, Y3
+	ADDQ        72(AX), R9
+	ADDQ        88(AX), R10
+	DECQ        R8
+	JNZ         rowSlide3Tail1
+
+summedSlide3Tail1:
+	VMAXPS     Y3, Y0, Y3
+	VMINPS     Y3, Y1, Y3
+	VMASKMOVPS Y3, Y2, (BX)
+	ADDQ       40(AX), BX
+	LEAQ       (DX)(DI*1), DX
+	SUBQ       $0x01, SI
+	JMP        groupSlide3Tail1
+
+smallerSlide3Tail1:
+	JMP computedTail
+
+slide5Tail:
+groupSlide5Tail4:
+	CMPQ       SI, $0x04
+	JLT        smallerSlide5Tail4
+	MOVQ       24(AX), DI
+	VMASKMOVPS (DI)(CX*1), Y2, Y3
+	VMOVAPS    Y3, Y4
+	VMOVAPS    Y3, Y5
+	VMOVAPS    Y3, Y6
+	MOVQ       64(AX), DI
+	LEAQ       (DI)(DI*2), R8
+	MOVQ       48(AX), R9
+	TESTQ      R9, R9
+	JZ         summedSlide5Tail4
+	MOVQ       8(AX), R11
+	MOVQ       DX, R10
+	ADDQ       CX, R11
+
+rowSlide5Tail4:
+	MOVQ        R10, R12
+	MOVQ        R11, R13
+	VMASKMOVPS  (R13), Y2, Y7
+	ADDQ        40(AX), R13
+	VMASKMOVPS  (R13), Y2, Y8
+	ADDQ        40(AX), R13
+	VMASKMOVPS  (R13), Y2, Y9
+	ADDQ        40(AX), R13
+	VMASKMOVPS  (R13), Y2, Y10
+	ADDQ        40(AX), R13
+	VMASKMOVPS  (R13), Y2, Y11
+	VMASKMOVPS  (R12), Y2, Y12
+	VFMADD231PS Y12, Y7, Y3
+	VMASKMOVPS  (R12)(DI*1), Y2, Y12
+	VFMADD231PS Y12, Y8, Y3
+	VFMADD231PS Y12, Y7, Y4
+	VMASKMOVPS  (R12)(DI*2), Y2, Y12
+	VFMADD231PS Y12, Y9, Y3
+	VFMADD231PS Y12, Y8, Y4
+	VFMADD231PS Y12, Y7, Y5
+	VMASKMOVPS  (R12)(R8*1), Y2, Y12
+	VFMADD231PS Y12, Y10, Y3
+	VFMADD231PS Y12, Y9, Y4
+	VFMADD231PS Y12, Y8, Y5
+	VFMADD231PS Y12, Y7, Y6
+	LEAQ        (R12)(DI*4), R12
+	VMASKMOVPS  (R12), Y2, Y7
+	VFMADD231PS Y7, Y11, Y3
+	VFMADD231PS Y7, Y10, Y4
+	VFMADD231PS Y7, Y9, Y5
+	VFMADD231PS Y7, Y8, Y6
+	VMASKMOVPS  (R12)(DI*1), Y2, Y7
+	VFMADD231PS Y7, Y11, Y4
+	VFMADD231PS Y7, Y10, Y5
+	VFMADD231PS Y7, Y9, Y6
+	VMASKMOVPS  (R12)(DI*2), Y2, Y7
+	VFMADD231PS Y7, Y11, Y5
+	VFMADD231PS Y7, Y10, Y6
+	VMASKMOVPS  (R12)(R8*1), Y2, Y7
+	VFMADD231PS Y7, Y11, Y6
+	ADDQ        72(AX), R10
+	ADDQ        88(AX), R11
+	DECQ        R9
+	JNZ         rowSlide5Tail4
+
+summedSlide5Tail4:
+	VMAXPS     Y3, Y0, Y3
+	VMINPS     Y3, Y1, Y3
+	VMASKMOVPS Y3, Y2, (BX)
+	ADDQ       40(AX), BX
+	VMAXPS     Y4, Y0, Y4
+	VMINPS     Y4, Y1, Y4
+	VMASKMOVPS Y4, Y2, (BX)
+	ADDQ       40(AX), BX
+	VMAXPS     Y5, Y0, Y5
+	VMINPS     Y5, Y1, Y5
+	VMASKMOVPS Y5, Y2, (BX)
+	ADDQ       40(AX), BX
+	VMAXPS     Y6, Y0, Y6
+	VMINPS     Y6, Y1, Y6
+	VMASKMOVPS Y6, Y2, (BX)
+	ADDQ       40(AX), BX
+	LEAQ       (DX)(DI*4), DX
+	SUBQ       $0x04, SI
+	JMP        groupSlide5Tail4
+
+smallerSlide5Tail4:
+groupSlide5Tail2:
+	CMPQ       SI, $0x02
+	JLT        smallerSlide5Tail2
+	MOVQ       24(AX), DI
+	VMASKMOVPS (DI)(CX*1), Y2, Y3
+	VMOVAPS    Y3, Y4
+	MOVQ       64(AX), DI
+	LEAQ       (DI)(DI*2), R8
+	MOVQ       48(AX), R9
+	TESTQ      R9, R9
+	JZ         summedSlide5Tail2
+	MOVQ       8(AX), R11
+	MOVQ       DX, R10
+	ADDQ       CX, R11
+
+rowSlide5Tail2:
+	MOVQ        R10, R12
+	MOVQ        R11, R13
+	VMASKMOVPS  (R13), Y2, Y5
+	ADDQ        40(AX), R13
+	VMASKMOVPS  (R13), Y2, Y6
+	ADDQ        40(AX), R13
+	VMASKMOVPS  (R13), Y2, Y7
+	ADDQ        40(AX), R13
+	VMASKMOVPS  (R13), Y2, Y8
+	ADDQ        40(AX), R13
+	VMASKMOVPS  (R13), Y2, Y9
+	VMASKMOVPS  (R12), Y2, Y10
+	VFMADD231PS Y10, Y5, Y3
+	VMASKMOVPS  (R12)(DI*1), Y2, Y10
+	VFMADD231PS Y10, Y6, Y3
+	VFMADD231PS Y10, Y5, Y4
+	VMASKMOVPS  (R12)(DI*2), Y2, Y5
+	VFMADD231PS Y5, Y7, Y3
+	VFMADD231PS Y5, Y6, Y4
+	VMASKMOVPS  (R12)(R8*1), Y2, Y5
+	VFMADD231PS Y5, Y8, Y3
+	VFMADD231PS Y5, Y7, Y4
+	LEAQ        (R12)(DI*4), R12
+	VMASKMOVPS  (R12), Y2, Y5
+	VFMADD231PS Y5, Y9, Y3
+	VFMADD231PS Y5, Y8, Y4
+	VMASKMOVPS  (R12)(DI*1), Y2, Y5
+	VFMADD231PS Y5, Y9, Y4
+	ADDQ        72(AX), R10
+	ADDQ        88(AX), R11
+	DECQ        R9
+	JNZ         rowSlide5Tail2
+
+summedSlide5Tail2:
+	VMAXPS     Y3, Y0, Y3
+	VMINPS     Y3, Y1, Y3
+	VMASKMOVPS Y3, Y2, (BX)
+	ADDQ       40(AX), BX
+	VMAXPS     Y4, Y0, Y4
+	VMINPS     Y4, Y1, Y4
+	VMASKMOVPS Y4, Y2, (BX)
+	ADDQ       40(AX), BX
+	LEAQ       (DX)(DI*2), DX
+	SUBQ       $0x02, SI
+	JMP        groupSlide5Tail2
+
+smallerSlide5Tail2:
+groupSlide5Tail1:
+	CMPQ       SI, $0x01
+	JLT        smallerSlide5Tail1
+	MOVQ       24(AX), DI
+	VMASKMOVPS (DI)(CX*1), Y2, Y3
+	MOVQ       64(AX), DI
+	LEAQ       (DI)(DI*2), R8
+	MOVQ       48(AX), R9
+	TESTQ      R9, R9
+	JZ         summedSlide5Tail1
+	MOVQ       8(AX), R11
+	MOVQ       DX, R10
+	ADDQ       CX, R11
+
+rowSlide5Tail1:
+	MOVQ        R10, R12
+	MOVQ        R11, R13
+	VMASKMOVPS  (R13), Y2, Y4
+	ADDQ        40(AX), R13
+	VMASKMOVPS  (R13), Y2, Y5
+	ADDQ        40(AX), R13
+	VMASKMOVPS  (R13), Y2, Y6
+	ADDQ        40(AX), R13
+	VMASKMOVPS  (R13), Y2, Y7
+	ADDQ        40(AX), R13
+	VMASKMOVPS  (R13), Y2, Y8
+	VMASKMOVPS  (R12), Y2, Y9
+	VFMADD231PS Y9, Y4, Y3
+	VMASKMOVPS  (R12)(DI*1), Y2, Y4
+	VFMADD231PS Y4, Y5, Y3
+	VMASKMOVPS  (R12)(DI*2), Y2, Y4
+	VFMADD231PS Y4, Y6, Y3
+	VMASKMOVPS  (R12)(R8*1), Y2, Y4
+	VFMADD231PS Y4, Y7, Y3
+	LEAQ        (R12)(DI*4), R12
+	VMASKMOVPS  (R12), Y2, Y4
+	VFMADD231PS Y4, Y8, Y3
+	ADDQ        72(AX), R10
+	ADDQ        88(AX), R11
+	DECQ        R9
+	JNZ         rowSlide5Tail1
+
+summedSlide5Tail1:
+	VMAXPS     Y3, Y0, Y3
+	VMINPS     Y3, Y1, Y3
+	VMASKMOVPS Y3, Y2, (BX)
+	ADDQ       40(AX), BX
+	LEAQ       (DX)(DI*1), DX
+	SUBQ       $0x01, SI
+	JMP        groupSlide5Tail1
+
+smallerSlide5Tail1:
+computedTail:
+	JMP done
+
+whole:
+	MOVQ (AX), DX
+	MOVQ 16(AX), BX
+	MOVQ 32(AX), SI
+	ADDQ CX, DX
+	ADDQ CX, BX
+	MOVQ 64(AX), DI
+	MOVQ 56(AX), R8
+	CMPQ DI, 80(AX)
+	JNE  general
+	CMPQ R8, $0x03
+	JEQ  slide3
+	CMPQ R8, $0x05
+	JEQ  slide5
+
+general:
+groupGeneral4:
+	CMPQ    SI, $0x04
+	JLT     smallerGeneral4
+	MOVQ    24(AX), DI
+	VMOVUPS (DI)(CX*1), Y2
+	VMOVAPS Y2, Y3
+	VMOVAPS Y2, Y4
+	VMOVAPS Y2, Y5
+	MOVQ    64(AX), DI
+	LEAQ    (DI)(DI*2), R8
+	MOVQ    48(AX), R9
+	TESTQ   R9, R9
+	JZ      summedGeneral4
+	MOVQ    8(AX), R11
+	MOVQ    DX, R10
+	ADDQ    CX, R11
+
+rowGeneral4:
+	MOVQ R10, R12
+	MOVQ R11, R13
+	MOVQ 56(AX), R14
+
+colGeneral4:
+	VMOVUPS     (R13), Y6
+	VMOVUPS     (R12), Y7
+	VFMADD231PS Y7, Y6, Y2
+	VMOVUPS     (R12)(DI*1), Y7
+	VFMADD231PS Y7, Y6, Y3
+	VMOVUPS     (R12)(DI*2), Y7
+	VFMADD231PS Y7, Y6, Y4
+	VMOVUPS     (R12)(R8*1), Y7
+	VFMADD231PS Y7, Y6, Y5
+	ADDQ        80(AX), R12
+	ADDQ        40(AX), R13
+	DECQ        R14
+	JNZ         colGeneral4
+	ADDQ        72(AX), R10
+	ADDQ        88(AX), R11
+	DECQ        R9
+	JNZ         rowGeneral4
+
+summedGeneral4:
+	VMAXPS  Y2, Y0, Y2
+	VMINPS  Y2, Y1, Y2
+	VMOVUPS Y2, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Y3, Y0, Y3
+	VMINPS  Y3, Y1, Y3
+	VMOVUPS Y3, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Y4, Y0, Y4
+	VMINPS  Y4, Y1, Y4
+	VMOVUPS Y4, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Y5, Y0, Y5
+	VMINPS  Y5, Y1, Y5
+	VMOVUPS Y5, (BX)
+	ADDQ    40(AX), BX
+	LEAQ    (DX)(DI*4), DX
+	SUBQ    $0x04, SI
+	JMP     groupGeneral4
+
+smallerGeneral4:
+groupGeneral2:
+	CMPQ    SI, $0x02
+	JLT     smallerGeneral2
+	MOVQ    24(AX), DI
+	VMOVUPS (DI)(CX*1), Y2
+	VMOVAPS Y2, Y3
+	MOVQ    64(AX), DI
+	LEAQ    (DI)(DI*2), R8
+	MOVQ    48(AX), R8
+	TESTQ   R8, R8
+	JZ      summedGeneral2
+	MOVQ    8(AX), R10
+	MOVQ    DX, R9
+	ADDQ    CX, R10
+
+rowGeneral2:
+	MOVQ R9, R11
+	MOVQ R10, R12
+	MOVQ 56(AX), R13
+
+colGeneral2:
+	VMOVUPS     (R12), Y4
+	VMOVUPS     (R11), Y5
+	VFMADD231PS Y5, Y4, Y2
+	VMOVUPS     (R11)(DI*1), Y5
+	VFMADD231PS Y5, Y4, Y3
+	ADDQ        80(AX), R11
+	ADDQ        40(AX), R12
+	DECQ        R13
+	JNZ         colGeneral2
+	ADDQ        72(AX), R9
+	ADDQ        88(AX), R10
+	DECQ        R8
+	JNZ         rowGeneral2
+
+summedGeneral2:
+	VMAXPS  Y2, Y0, Y2
+	VMINPS  Y2, Y1, Y2
+	VMOVUPS Y2, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Y3, Y0, Y3
+	VMINPS  Y3, Y1, Y3
+	VMOVUPS Y3, (BX)
+	ADDQ    40(AX), BX
+	LEAQ    (DX)(DI*2), DX
+	SUBQ    $0x02, SI
+	JMP     groupGeneral2
+
+smallerGeneral2:
+groupGeneral1:
+	CMPQ    SI, $0x01
+	JLT     smallerGeneral1
+	MOVQ    24(AX), DI
+	VMOVUPS (DI)(CX*1), Y2
+	MOVQ    64(AX), DI
+	LEAQ    (DI)(DI*2), R8
+	MOVQ    48(AX), R8
+	TESTQ   R8, R8
+	JZ      summedGeneral1
+	MOVQ    8(AX), R10
+	MOVQ    DX, R9
+	ADDQ    CX, R10
+
+rowGeneral1:
+	MOVQ R9, R11
+	MOVQ R10, R12
+	MOVQ 56(AX), R13
+
+colGeneral1:
+	VMOVUPS     (R12), Y3
+	VMOVUPS     (R11), Y4
+	VFMADD231PS Y4, Y3, Y2
+	ADDQ        80(AX), R11
+	ADDQ        40(AX), R12
+	DECQ        R13
+	JNZ         colGeneral1
+	ADDQ        72(AX), R9
+	ADDQ        88(AX), R10
+	DECQ        R8
+	JNZ         rowGeneral1
+
+summedGeneral1:
+	VMAXPS  Y2, Y0, Y2
+	VMINPS  Y2, Y1, Y2
+	VMOVUPS Y2, (BX)
+	ADDQ    40(AX), BX
+	LEAQ    (DX)(DI*1), DX
+	SUBQ    $0x01, SI
+	JMP     groupGeneral1
+
+smallerGeneral1:
+	JMP computed
+
+slide3:
+groupSlide34:
+	CMPQ    SI, $0x04
+	JLT     smallerSlide34
+	MOVQ    24(AX), DI
+	VMOVUPS (DI)(CX*1), Y2
+	VMOVAPS Y2, Y3
+	VMOVAPS Y2, Y4
+	VMOVAPS Y2, Y5
+	MOVQ    64(AX), DI
+	LEAQ    (DI)(DI*2), R8
+	MOVQ    48(AX), R9
+	TESTQ   R9, R9
+	JZ      summedSlide34
+	MOVQ    8(AX), R11
+	MOVQ    DX, R10
+	ADDQ    CX, R11
+
+rowSlide34:
+	MOVQ        R10, R12
+	MOVQ        R11, R13
+	VMOVUPS     (R13), Y6
+	ADDQ        40(AX), R13
+	VMOVUPS     (R13), Y7
+	ADDQ        40(AX), R13
+	VMOVUPS     (R13), Y8
+	VMOVUPS     (R12), Y9
+	VFMADD231PS Y9, Y6, Y2
+	VMOVUPS     (R12)(DI*1), Y9
+	VFMADD231PS Y9, Y7, Y2
+	VFMADD231PS Y9, Y6, Y3
+	VMOVUPS     (R12)(DI*2), Y9
+	VFMADD231PS Y9, Y8, Y2
+	VFMADD231PS Y9, Y7, Y3
+	VFMADD231PS Y9, Y6, Y4
+	VMOVUPS     (R12)(R8*1), Y9
+	VFMADD231PS Y9, Y8, Y3
+	VFMADD231PS Y9, Y7, Y4
+	VFMADD231PS Y9, Y6, Y5
+	LEAQ        (R12)(DI*4), R12
+	VMOVUPS     (R12), Y6
+	VFMADD231PS Y6, Y8, Y4
+	VFMADD231PS Y6, Y7, Y5
+	VMOVUPS     (R12)(DI*1), Y6
+	VFMADD231PS Y6, Y8, Y5
+	ADDQ        72(AX), R10
+	ADDQ        88(AX), R11
+	DECQ        R9
+	JNZ         rowSlide34
+
+summedSlide34:
+	VMAXPS  Y2, Y0, Y2
+	VMINPS  Y2, Y1, Y2
+	VMOVUPS Y2, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Y3, Y0, Y3
+	VMINPS  Y3, Y1, Y3
+	VMOVUPS Y3, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Y4, Y0, Y4
+	VMINPS  Y4, Y1, Y4
+	VMOVUPS Y4, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Y5, Y0, Y5
+	VMINPS  Y5, Y1, Y5
+	VMOVUPS Y5, (BX)
+	ADDQ    40(AX), BX
+	LEAQ    (DX)(DI*4), DX
+	SUBQ    $0x04, SI
+	JMP     groupSlide34
+
+smallerSlide34:
+groupSlide32:
+	CMPQ    SI, $0x02
+	JLT     smallerSlide32
+	MOVQ    24(AX), DI
+	VMOVUPS (DI)(CX*1), Y2
+	VMOVAPS Y2, Y3
+	MOVQ    64(AX), DI
+	LEAQ    (DI)(DI*2), R8
+	MOVQ    48(AX), R9
+	TESTQ   R9, R9
+	JZ      summedSlide32
+	MOVQ    8(AX), R11
+	MOVQ    DX, R10
+	ADDQ    CX, R11
+
+rowSlide32:
+	MOVQ        R10, R12
+	MOVQ        R11, R13
+	VMOVUPS     (R13), Y4
+	ADDQ        40(AX), R13
+	VMOVUPS     (R13), Y5
+	ADDQ        40(AX), R13
+	VMOVUPS     (R13), Y6
+	VMOVUPS     (R12), Y7
+	VFMADD231PS Y7, Y4, Y2
+	VMOVUPS     (R12)(DI*1), Y7
+	VFMADD231PS Y7, Y5, Y2
+	VFMADD231PS Y7, Y4, Y3
+	VMOVUPS     (R12)(DI*2), Y4
+	VFMADD231PS Y4, Y6, Y2
+	VFMADD231PS Y4, Y5, Y3
+	VMOVUPS     (R12)(R8*1), Y4
+	VFMADD231PS Y4, Y6, Y3
+	ADDQ        72(AX), R10
+	ADDQ        88(AX), R11
+	DECQ        R9
+	JNZ         rowSlide32
+
+summedSlide32:
+	VMAXPS  Y2, Y0, Y2
+	VMINPS  Y2, Y1, Y2
+	VMOVUPS Y2, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Y3, Y0, Y3
+	VMINPS  Y3, Y1, Y3
+	VMOVUPS Y3, (BX)
+	ADDQ    40(AX), BX
+	LEAQ    (DX)(DI*2), DX
+	SUBQ    $0x02, SI
+	JMP     groupSlide32
+
+smallerSlide32:
+groupSlide31:
+	CMPQ    SI, $0x01
+	JLT     smallerSlide31
+	MOVQ    24(AX), DI
+	VMOVUPS (DI)(CX*1), Y2
+	MOVQ    64(AX), DI
+	LEAQ    (DI)(DI*2), R8
+	MOVQ    48(AX), R8
+	TESTQ   R8, R8
+	JZ      summedSlide31
+	MOVQ    8(AX), R10
+	MOVQ    DX, R9
+	ADDQ    CX, R10
+
+rowSlide31:
+	MOVQ        R9, R11
+	MOVQ        R10, R12
+	VMOVUPS     (R12), Y3
+	ADDQ        40(AX), R12
+	VMOVUPS     (R12), Y4
+	ADDQ        40(AX), R12
+	VMOVUPS     (R12), Y5
+	VMOVUPS     (R11), Y6
+	VFMADD231PS Y6, Y3, Y2
+	VMOVUPS     (R11)(DI*1), Y3
+	VFMADD231PS Y3, Y4, Y2
+	VMOVUPS     (R11)(DI*2), Y3
+	VFMADD231PS Y3, Y5, Y2
+	ADDQ        72(AX), R9
+	ADDQ        88(AX), R10
+	DECQ        R8
+	JNZ         rowSlide31
+
+summedSlide31:
+	VMAXPS  Y2, Y0, Y2
+	VMINPS  Y2, Y1, Y2
+	VMOVUPS Y2, (BX)
+	ADDQ    40(AX), BX
+	LEAQ    (DX)(DI*1), DX
+	SUBQ    $0x01, SI
+	JMP     groupSlide31
+
+smallerSlide31:
+	JMP computed
+
+slide5:
+groupSlide54:
+	CMPQ    SI, $0x04
+	JLT     smallerSlide54
+	MOVQ    24(AX), DI
+	VMOVUPS (DI)(CX*1), Y2
+	VMOVAPS Y2, Y3
+	VMOVAPS Y2, Y4
+	VMOVAPS Y2, Y5
+	MOVQ    64(AX), DI
+	LEAQ    (DI)(DI*2), R8
+	MOVQ    48(AX), R9
+	TESTQ   R9, R9
+	JZ      summedSlide54
+	MOVQ    8(AX), R11
+	MOVQ    DX, R10
+	ADDQ    CX, R11
+
+rowSlide54:
+	MOVQ        R10, R12
+	MOVQ        R11, R13
+	VMOVUPS     (R13), Y6
+	ADDQ        40(AX), R13
+	VMOVUPS     (R13), Y7
+	ADDQ        40(AX), R13
+	VMOVUPS     (R13), Y8
+	ADDQ        40(AX), R13
+	VMOVUPS     (R13), Y9
+	ADDQ        40(AX), R13
+	VMOVUPS     (R13), Y10
+	VMOVUPS     (R12), Y11
+	VFMADD231PS Y11, Y6, Y2
+	VMOVUPS     (R12)(DI*1), Y11
+	VFMADD231PS Y11, Y7, Y2
+	VFMADD231PS Y11, Y6, Y3
+	VMOVUPS     (R12)(DI*2), Y11
+	VFMADD231PS Y11, Y8, Y2
+	VFMADD231PS Y11, Y7, Y3
+	VFMADD231PS Y11, Y6, Y4
+	VMOVUPS     (R12)(R8*1), Y11
+	VFMADD231PS Y11, Y9, Y2
+	VFMADD231PS Y11, Y8, Y3
+	VFMADD231PS Y11, Y7, Y4
+	VFMADD231PS Y11, Y6, Y5
+	LEAQ        (R12)(DI*4), R12
+	VMOVUPS     (R12), Y6
+	VFMADD231PS Y6, Y10, Y2
+	VFMADD231PS Y6, Y9, Y3
+	VFMADD231PS Y6, Y8, Y4
+	VFMADD231PS Y6, Y7, Y5
+	VMOVUPS     (R12)(DI*1), Y6
+	VFMADD231PS Y6, Y10, Y3
+	VFMADD231PS Y6, Y9, Y4
+	VFMADD231PS Y6, Y8, Y5
+	VMOVUPS     (R12)(DI*2), Y6
+	VFMADD231PS Y6, Y10, Y4
+	VFMADD231PS Y6, Y9, Y5
+	VMOVUPS     (R12)(R8*1), Y6
+	VFMADD231PS Y6, Y10, Y5
+	ADDQ        72(AX), R10
+	ADDQ        88(AX), R11
+	DECQ        R9
+	JNZ         rowSlide54
+
+summedSlide54:
+	VMAXPS  Y2, Y0, Y2
+	VMINPS  Y2, Y1, Y2
+	VMOVUPS Y2, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Y3, Y0, Y3
+	VMINPS  Y3, Y1, Y3
+	VMOVUPS Y3, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Y4, Y0, Y4
+	VMINPS  Y4, Y1, Y4
+	VMOVUPS Y4, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Y5, Y0, Y5
+	VMINPS  Y5, Y1, Y5
+	VMOVUPS Y5, (BX)
+	ADDQ    40(AX), BX
+	LEAQ    (DX)(DI*4), DX
+	SUBQ    $0x04, SI
+	JMP     groupSlide54
+
+smallerSlide54:
+groupSlide52:
+	CMPQ    SI, $0x02
+	JLT     smallerSlide52
+	MOVQ    24(AX), DI
+	VMOVUPS (DI)(CX*1), Y2
+	VMOVAPS Y2, Y3
+	MOVQ    64(AX), DI
+	LEAQ    (DI)(DI*2), R8
+	MOVQ    48(AX), R9
+	TESTQ   R9, R9
+	JZ      summedSlide52
+	MOVQ    8(AX), R11
+	MOVQ    DX, R10
+	ADDQ    CX, R11
+
+rowSlide52:
+	MOVQ        R10, R12
+	MOVQ        R11, R13
+	VMOVUPS     (R13), Y4
+	ADDQ        40(AX), R13
+	VMOVUPS     (R13), Y5
+	ADDQ        40(AX), R13
+	VMOVUPS     (R13), Y6
+	ADDQ        40(AX), R13
+	VMOVUPS     (R13), Y7
+	ADDQ        40(AX), R13
+	VMOVUPS     (R13), Y8
+	VMOVUPS     (R12), Y9
+	VFMADD231PS Y9, Y4, Y2
+	VMOVUPS     (R12)(DI*1), Y9
+	VFMADD231PS Y9, Y5, Y2
+	VFMADD231PS Y9, Y4, Y3
+	VMOVUPS     (R12)(DI*2), Y4
+	VFMADD231PS Y4, Y6, Y2
+	VFMADD231PS Y4, Y5, Y3
+	VMOVUPS     (R12)(R8*1), Y4
+	VFMADD231PS Y4, Y7, Y2
+	VFMADD231PS Y4, Y6, Y3
+	LEAQ        (R12)(DI*4), R12
+	VMOVUPS     (R12), Y4
+	VFMADD231PS Y4, Y8, Y2
+	VFMADD231PS Y4, Y7, Y3
+	VMOVUPS     (R12)(DI*1), Y4
+	VFMADD231PS Y4, Y8, Y3
+	ADDQ        72(AX), R10
+	ADDQ        88(AX), R11
+	DECQ        R9
+	JNZ         rowSlide52
+
+summedSlide52:
+	VMAXPS  Y2, Y0, Y2
+	VMINPS  Y2, Y1, Y2
+	VMOVUPS Y2, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Y3, Y0, Y3
+	VMINPS  Y3, Y1, Y3
+	VMOVUPS Y3, (BX)
+	ADDQ    40(AX), BX
+	LEAQ    (DX)(DI*2), DX
+	SUBQ    $0x02, SI
+	JMP     groupSlide52
+
+smallerSlide52:
+groupSlide51:
+	CMPQ    SI, $0x01
+	JLT     smallerSlide51
+	MOVQ    24(AX), DI
+	VMOVUPS (DI)(CX*1), Y2
+	MOVQ    64(AX), DI
+	LEAQ    (DI)(DI*2), R8
+	MOVQ    48(AX), R9
+	TESTQ   R9, R9
+	JZ      summedSlide51
+	MOVQ    8(AX), R11
+	MOVQ    DX, R10
+	ADDQ    CX, R11
+
+rowSlide51:
+	MOVQ        R10, R12
+	MOVQ        R11, R13
+	VMOVUPS     (R13), Y3
+	ADDQ        40(AX), R13
+	VMOVUPS     (R13), Y4
+	ADDQ        40(AX), R13
+	VMOVUPS     (R13), Y5
+	ADDQ        40(AX), R13
+	VMOVUPS     (R13), Y6
+	ADDQ        40(AX), R13
+	VMOVUPS     (R13), Y7
+	VMOVUPS     (R12), Y8
+	VFMADD231PS Y8, Y3, Y2
+	VMOVUPS     (R12)(DI*1), Y3
+	VFMADD231PS Y3, Y4, Y2
+	VMOVUPS     (R12)(DI*2), Y3
+	VFMADD231PS Y3, Y5, Y2
+	VMOVUPS     (R12)(R8*1), Y3
+	VFMADD231PS Y3, Y6, Y2
+	LEAQ        (R12)(DI*4), R12
+	VMOVUPS     (R12), Y3
+	VFMADD231PS Y3, Y7, Y2
+	ADDQ        72(AX), R10
+	ADDQ        88(AX), R11
+	DECQ        R9
+	JNZ         rowSlide51
+
+summedSlide51:
+	VMAXPS  Y2, Y0, Y2
+	VMINPS  Y2, Y1, Y2
+	VMOVUPS Y2, (BX)
+	ADDQ    40(AX), BX
+	LEAQ    (DX)(DI*1), DX
+	SUBQ    $0x01, SI
+	JMP     groupSlide51
+
+smallerSlide51:
+computed:
 	ADDQ $0x20, CX
 	JMP  channels
 
@@ -167,7 +1140,6 @@ TEXT ·depthwiseAVX512(SB), NOSPLIT, $0-8
 	VBROADCASTSS 96(AX), Z0
 	VBROADCASTSS 100(AX), Z1
 	XORQ         CX, CX
-	KXNORW       K1, K1, K1
 
 channels:
 	MOVQ  40(AX), DX
@@ -179,17 +1151,24 @@ channels:
 	MOVL  $-1, BX
 	BZHIL DX, BX, BX
 	KMOVW BX, K1
+	MOVQ  (AX), DX
+	MOVQ  16(AX), BX
+	MOVQ  32(AX), SI
+	ADDQ  CX, DX
+	ADDQ  CX, BX
+	MOVQ  64(AX), DI
+	MOVQ  56(AX), R8
+	CMPQ  DI, 80(AX)
+	JNE   generalTail
+	CMPQ  R8, $0x03
+	JEQ   slide3Tail
+	CMPQ  R8, $0x05
+	JEQ   slide5Tail
 
-whole:
-	MOVQ (AX), DX
-	MOVQ 16(AX), BX
-	MOVQ 32(AX), SI
-	ADDQ CX, DX
-	ADDQ CX, BX
-
-pixels4:
-	SUBQ      $0x04, SI
-	JB        pixelsRest
+generalTail:
+groupGeneralTail4:
+	CMPQ      SI, $0x04
+	JLT       smallerGeneralTail4
 	MOVQ      24(AX), DI
 	VMOVUPS.Z (DI)(CX*1), K1, Z2
 	VMOVAPS   Z2, Z3
@@ -199,17 +1178,17 @@ pixels4:
 	LEAQ      (DI)(DI*2), R8
 	MOVQ      48(AX), R9
 	TESTQ     R9, R9
-	JZ        summed4
+	JZ        summedGeneralTail4
 	MOVQ      8(AX), R11
 	MOVQ      DX, R10
 	ADDQ      CX, R11
 
-row4:
-	MOVQ 56(AX), R14
+rowGeneralTail4:
 	MOVQ R10, R12
 	MOVQ R11, R13
+	MOVQ 56(AX), R14
 
-col4:
+colGeneralTail4:
 	VMOVUPS.Z   (R13), K1, Z6
 	VMOVUPS.Z   (R12), K1, Z7
 	VFMADD231PS Z7, Z6, Z2
@@ -222,13 +1201,13 @@ col4:
 	ADDQ        80(AX), R12
 	ADDQ        40(AX), R13
 	DECQ        R14
-	JNZ         col4
+	JNZ         colGeneralTail4
 	ADDQ        72(AX), R10
 	ADDQ        88(AX), R11
 	DECQ        R9
-	JNZ         row4
+	JNZ         rowGeneralTail4
 
-summed4:
+summedGeneralTail4:
 	VMAXPS  Z2, Z0, Z2
 	VMINPS  Z2, Z1, Z2
 	VMOVUPS Z2, K1, (BX)
@@ -246,52 +1225,1499 @@ summed4:
 	VMOVUPS Z5, K1, (BX)
 	ADDQ    40(AX), BX
 	LEAQ    (DX)(DI*4), DX
-	JMP     pixels4
+	SUBQ    $0x04, SI
+	JMP     groupGeneralTail4
 
-pixelsRest:
-	ADDQ $0x04, SI
-	JZ   nextChannels
+smallerGeneralTail4:
+groupGeneralTail2:
+	CMPQ      SI, $0x02
+	JLT       smallerGeneralTail2
+	MOVQ      24(AX), DI
+	VMOVUPS.Z (DI)(CX*1), K1, Z2
+	VMOVAPS   Z2, Z3
+	MOVQ      64(AX), DI
+	LEAQ      (DI)(DI*2), R8
+	MOVQ      48(AX), R8
+	TESTQ     R8, R8
+	JZ        summedGeneralTail2
+	MOVQ      8(AX), R10
+	MOVQ      DX, R9
+	ADDQ      CX, R10
 
-pixel1:
+rowGeneralTail2:
+	MOVQ R9, R11
+	MOVQ R10, R12
+	MOVQ 56(AX), R13
+
+colGeneralTail2:
+	VMOVUPS.Z   (R12), K1, Z4
+	VMOVUPS.Z   (R11), K1, Z5
+	VFMADD231PS Z5, Z4, Z2
+	VMOVUPS.Z   (R11)(DI*1), K1, Z5
+	VFMADD231PS Z5, Z4, Z3
+	ADDQ        80(AX), R11
+	ADDQ        40(AX), R12
+	DECQ        R13
+	JNZ         colGeneralTail2
+	ADDQ        72(AX), R9
+	ADDQ        88(AX), R10
+	DECQ        R8
+	JNZ         rowGeneralTail2
+
+summedGeneralTail2:
+	VMAXPS  Z2, Z0, Z2
+	VMINPS  Z2, Z1, Z2
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z3, Z0, Z3
+	VMINPS  Z3, Z1, Z3
+	VMOVUPS Z3, K1, (BX)
+	ADDQ    40(AX), BX
+	LEAQ    (DX)(DI*2), DX
+	SUBQ    $0x02, SI
+	JMP     groupGeneralTail2
+
+smallerGeneralTail2:
+groupGeneralTail1:
+	CMPQ      SI, $0x01
+	JLT       smallerGeneralTail1
 	MOVQ      24(AX), DI
 	VMOVUPS.Z (DI)(CX*1), K1, Z2
 	MOVQ      64(AX), DI
 	LEAQ      (DI)(DI*2), R8
 	MOVQ      48(AX), R8
 	TESTQ     R8, R8
-	JZ        summed1
+	JZ        summedGeneralTail1
 	MOVQ      8(AX), R10
 	MOVQ      DX, R9
 	ADDQ      CX, R10
 
-row1:
-	MOVQ 56(AX), R13
+rowGeneralTail1:
 	MOVQ R9, R11
 	MOVQ R10, R12
+	MOVQ 56(AX), R13
 
-col1:
+colGeneralTail1:
 	VMOVUPS.Z   (R12), K1, Z3
 	VMOVUPS.Z   (R11), K1, Z4
 	VFMADD231PS Z4, Z3, Z2
 	ADDQ        80(AX), R11
 	ADDQ        40(AX), R12
 	DECQ        R13
-	JNZ         col1
+	JNZ         colGeneralTail1
 	ADDQ        72(AX), R9
 	ADDQ        88(AX), R10
 	DECQ        R8
-	JNZ         row1
+	JNZ         rowGeneralTail1
 
-summed1:
+summedGeneralTail1:
 	VMAXPS  Z2, Z0, Z2
 	VMINPS  Z2, Z1, Z2
 	VMOVUPS Z2, K1, (BX)
 	ADDQ    40(AX), BX
-	ADDQ    DI, DX
-	DECQ    SI
-	JNZ     pixel1
+	LEAQ    (DX)(DI*1), DX
+	SUBQ    $0x01, SI
+	JMP     groupGeneralTail1
 
-nextChannels:
+smallerGeneralTail1:
+	JMP computedTail
+
+slide3Tail:
+groupSlide3Tail8:
+	CMPQ      SI, $0x08
+	JLT       smallerSlide3Tail8
+	MOVQ      24(AX), DI
+	VMOVUPS.Z (DI)(CX*1), K1, Z2
+	VMOVAPS   Z2, Z3
+	VMOVAPS   Z2, Z4
+	VMOVAPS   Z2, Z5
+	VMOVAPS   Z2, Z6
+	VMOVAPS   Z2, Z7
+	VMOVAPS   Z2, Z8
+	VMOVAPS   Z2, Z9
+	MOVQ      64(AX), DI
+	LEAQ      (DI)(DI*2), R8
+	MOVQ      48(AX), R9
+	TESTQ     R9, R9
+	JZ        summedSlide3Tail8
+	MOVQ      8(AX), R11
+	MOVQ      DX, R10
+	ADDQ      CX, R11
+
+rowSlide3Tail8:
+	MOVQ        R10, R12
+	MOVQ        R11, R13
+	VMOVUPS.Z   (R13), K1, Z10
+	ADDQ        40(AX), R13
+	VMOVUPS.Z   (R13), K1, Z11
+	ADDQ        40(AX), R13
+	VMOVUPS.Z   (R13), K1, Z12
+	VMOVUPS.Z   (R12), K1, Z13
+	VFMADD231PS Z13, Z10, Z2
+	VMOVUPS.Z   (R12)(DI*1), K1, Z13
+	VFMADD231PS Z13, Z11, Z2
+	VFMADD231PS Z13, Z10, Z3
+	VMOVUPS.Z   (R12)(DI*2), K1, Z13
+	VFMADD231PS Z13, Z12, Z2
+	VFMADD231PS Z13, Z11, Z3
+	VFMADD231PS Z13, Z10, Z4
+	VMOVUPS.Z   (R12)(R8*1), K1, Z13
+	VFMADD231PS Z13, Z12, Z3
+	VFMADD231PS Z13, Z11, Z4
+	VFMADD231PS Z13, Z10, Z5
+	LEAQ        (R12)(DI*4), R12
+	VMOVUPS.Z   (R12), K1, Z13
+	VFMADD231PS Z13, Z12, Z4
+	VFMADD231PS Z13, Z11, Z5
+	VFMADD231PS Z13, Z10, Z6
+	VMOVUPS.Z   (R12)(DI*1), K1, Z13
+	VFMADD231PS Z13, Z12, Z5
+	VFMADD231PS Z13, Z11, Z6
+	VFMADD231PS Z13, Z10, Z7
+	VMOVUPS.Z   (R12)(DI*2), K1, Z13
+	VFMADD231PS Z13, Z12, Z6
+	VFMADD231PS Z13, Z11, Z7
+	VFMADD231PS Z13, Z10, Z8
+	VMOVUPS.Z   (R12)(R8*1), K1, Z13
+	VFMADD231PS Z13, Z12, Z7
+	VFMADD231PS Z13, Z11, Z8
+	VFMADD231PS Z13, Z10, Z9
+	LEAQ        (R12)(DI*4), R12
+	VMOVUPS.Z   (R12), K1, Z10
+	VFMADD231PS Z10, Z12, Z8
+	VFMADD231PS Z10, Z11, Z9
+	VMOVUPS.Z   (R12)(DI*1), K1, Z10
+	VFMADD231PS Z10, Z12, Z9
+	ADDQ        72(AX), R10
+	ADDQ        88(AX), R11
+	DECQ        R9
+	JNZ         rowSlide3Tail8
+
+summedSlide3Tail8:
+	VMAXPS  Z2, Z0, Z2
+	VMINPS  Z2, Z1, Z2
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z3, Z0, Z3
+	VMINPS  Z3, Z1, Z3
+	VMOVUPS Z3, K1, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z4, Z0, Z4
+	VMINPS  Z4, Z1, Z4
+	VMOVUPS Z4, K1, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z5, Z0, Z5
+	VMINPS  Z5, Z1, Z5
+	VMOVUPS Z5, K1, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z6, Z0, Z6
+	VMINPS  Z6, Z1, Z6
+	VMOVUPS Z6, K1, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z7, Z0, Z7
+	VMINPS  Z7, Z1, Z7
+	VMOVUPS Z7, K1, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z8, Z0, Z8
+	VMINPS  Z8, Z1, Z8
+	VMOVUPS Z8, K1, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z9, Z0, Z9
+	VMINPS  Z9, Z1, Z9
+	VMOVUPS Z9, K1, (BX)
+	ADDQ    40(AX), BX
+	LEAQ    (DX)(DI*4), DX
+	LEAQ    (DX)(DI*4), DX
+	SUBQ    $0x08, SI
+	JMP     groupSlide3Tail8
+
+smallerSlide3Tail8:
+groupSlide3Tail4:
+	CMPQ      SI, $0x04
+	JLT       smallerSlide3Tail4
+	MOVQ      24(AX), DI
+	VMOVUPS.Z (DI)(CX*1), K1, Z2
+	VMOVAPS   Z2, Z3
+	VMOVAPS   Z2, Z4
+	VMOVAPS   Z2, Z5
+	MOVQ      64(AX), DI
+	LEAQ      (DI)(DI*2), R8
+	MOVQ      48(AX), R9
+	TESTQ     R9, R9
+	JZ        summedSlide3Tail4
+	MOVQ      8(AX), R11
+	MOVQ      DX, R10
+	ADDQ      CX, R11
+
+rowSlide3Tail4:
+	MOVQ        R10, R12
+	MOVQ        R11, R13
+	VMOVUPS.Z   (R13), K1, Z6
+	ADDQ        40(AX), R13
+	VMOVUPS.Z   (R13), K1, Z7
+	ADDQ        40(AX), R13
+	VMOVUPS.Z   (R13), K1, Z8
+	VMOVUPS.Z   (R12), K1, Z9
+	VFMADD231PS Z9, Z6, Z2
+	VMOVUPS.Z   (R12)(DI*1), K1, Z9
+	VFMADD231PS Z9, Z7, Z2
+	VFMADD231PS Z9, Z6, Z3
+	VMOVUPS.Z   (R12)(DI*2), K1, Z9
+	VFMADD231PS Z9, Z8, Z2
+	VFMADD231PS Z9, Z7, Z3
+	VFMADD231PS Z9, Z6, Z4
+	VMOVUPS.Z   (R12)(R8*1), K1, Z9
+	VFMADD231PS Z9, Z8, Z3
+	VFMADD231PS Z9, Z7, Z4
+	VFMADD231PS Z9, Z6, Z5
+	LEAQ        (R12)(DI*4), R12
+	VMOVUPS.Z   (R12), K1, Z6
+	VFMADD231PS Z6, Z8, Z4
+	VFMADD231PS Z6, Z7, Z5
+	VMOVUPS.Z   (R12)(DI*1), K1, Z6
+	VFMADD231PS Z6, Z8, Z5
+	ADDQ        72(AX), R10
+	ADDQ        88(AX), R11
+	DECQ        R9
+	JNZ         rowSlide3Tail4
+
+summedSlide3Tail4:
+	VMAXPS  Z2, Z0, Z2
+	VMINPS  Z2, Z1, Z2
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z3, Z0, Z3
+	VMINPS  Z3, Z1, Z3
+	VMOVUPS Z3, K1, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z4, Z0, Z4
+	VMINPS  Z4, Z1, Z4
+	VMOVUPS Z4, K1, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z5, Z0, Z5
+	VMINPS  Z5, Z1, Z5
+	VMOVUPS Z5, K1, (BX)
+	ADDQ    40(AX), BX
+	LEAQ    (DX)(DI*4), DX
+	SUBQ    $0x04, SI
+	JMP     groupSlide3Tail4
+
+smallerSlide3Tail4:
+groupSlide3Tail2:
+	CMPQ      SI, $0x02
+	JLT       smallerSlide3Tail2
+	MOVQ      24(AX), DI
+	VMOVUPS.Z (DI)(CX*1), K1, Z2
+	VMOVAPS   Z2, Z3
+	MOVQ      64(AX), DI
+	LEAQ      (DI)(DI*2), R8
+	MOVQ      48(AX), R9
+	TESTQ     R9, R9
+	JZ        summedSlide3Tail2
+	MOVQ      8(AX), R11
+	MOVQ      DX, R10
+	ADDQ      CX, R11
+
+rowSlide3Tail2:
+	MOVQ        R10, R12
+	MOVQ        R11, R13
+	VMOVUPS.Z   (R13), K1, Z4
+	ADDQ        40(AX), R13
+	VMOVUPS.Z   (R13), K1, Z5
+	ADDQ        40(AX), R13
+	VMOVUPS.Z   (R13), K1, Z6
+	VMOVUPS.Z   (R12), K1, Z7
+	VFMADD231PS Z7, Z4, Z2
+	VMOVUPS.Z   (R12)(DI*1), K1, Z7
+	VFMADD231PS Z7, Z5, Z2
+	VFMADD231PS Z7, Z4, Z3
+	VMOVUPS.Z   (R12)(DI*2), K1, Z4
+	VFMADD231PS Z4, Z6, Z2
+	VFMADD231PS Z4, Z5, Z3
+	VMOVUPS.Z   (R12)(R8*1), K1, Z4
+	VFMADD231PS Z4, Z6, Z3
+	ADDQ        72(AX), R10
+	ADDQ        88(AX), R11
+	DECQ        R9
+	JNZ         rowSlide3Tail2
+
+summedSlide3Tail2:
+	VMAXPS  Z2, Z0, Z2
+	VMINPS  Z2, Z1, Z2
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z3, Z0, Z3
+	VMINPS  Z3, Z1, Z3
+	VMOVUPS Z3, K1, (BX)
+	ADDQ    40(AX), BX
+	LEAQ    (DX)(DI*2), DX
+	SUBQ    $0x02, SI
+	JMP     groupSlide3Tail2
+
+smallerSlide3Tail2:
+groupSlide3Tail1:
+	CMPQ      SI, $0x01
+	JLT       smallerSlide3Tail1
+	MOVQ      24(AX), DI
+	VMOVUPS.Z (DI)(CX*1), K1, Z2
+	MOVQ      64(AX), DI
+	LEAQ      (DI)(DI*2), R8
+	MOVQ      48(AX), R8
+	TESTQ     R8, R8
+	JZ        summedSlide3Tail1
+	MOVQ      8(AX), R10
+	MOVQ      DX, R9
+	ADDQ      CX, R10
+
+rowSlide3Tail1:
+	MOVQ        R9, R11
+	MOVQ        R10, R12
+	VMOVUPS.Z   (R12), K1, Z3
+	ADDQ        40(AX), R12
+	VMOVUPS.Z   (R12), K1, Z4
+	ADDQ        40(AX), R12
+	VMOVUPS.Z   (R12), K1, Z5
+	VMOVUPS.Z   (R11), K1, Z6
+	VFMADD231PS Z6, Z3, Z2
+	VMOVUPS.Z   (R11)(DI*1), K1, Z3
+	VFMADD231PS Z3, Z4, Z2
+	VMOVUPS.Z   (R11)(DI*2), K1, Z3
+	VFMADD231PS Z3, Z5, Z2
+	ADDQ        72(AX), R9
+	ADDQ        88(AX), R10
+	DECQ        R8
+	JNZ         rowSlide3Tail1
+
+summedSlide3Tail1:
+	VMAXPS  Z2, Z0, Z2
+	VMINPS  Z2, Z1, Z2
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    40(AX), BX
+	LEAQ    (DX)(DI*1), DX
+	SUBQ    $0x01, SI
+	JMP     groupSlide3Tail1
+
+smallerSlide3Tail1:
+	JMP computedTail
+
+slide5Tail:
+groupSlide5Tail8:
+	CMPQ      SI, $0x08
+	JLT       smallerSlide5Tail8
+	MOVQ      24(AX), DI
+	VMOVUPS.Z (DI)(CX*1), K1, Z2
+	VMOVAPS   Z2, Z3
+	VMOVAPS   Z2, Z4
+	VMOVAPS   Z2, Z5
+	VMOVAPS   Z2, Z6
+	VMOVAPS   Z2, Z7
+	VMOVAPS   Z2, Z8
+	VMOVAPS   Z2, Z9
+	MOVQ      64(AX), DI
+	LEAQ      (DI)(DI*2), R8
+	MOVQ      48(AX), R9
+	TESTQ     R9, R9
+	JZ        summedSlide5Tail8
+	MOVQ      8(AX), R11
+	MOVQ      DX, R10
+	ADDQ      CX, R11
+
+rowSlide5Tail8:
+	MOVQ        R10, R12
+	MOVQ        R11, R13
+	VMOVUPS.Z   (R13), K1, Z10
+	ADDQ        40(AX), R13
+	VMOVUPS.Z   (R13), K1, Z11
+	ADDQ        40(AX), R13
+	VMOVUPS.Z   (R13), K1, Z12
+	ADDQ        40(AX), R13
+	VMOVUPS.Z   (R13), K1, Z13
+	ADDQ        40(AX), R13
+	VMOVUPS.Z   (R13), K1, Z14
+	VMOVUPS.Z   (R12), K1, Z15
+	VFMADD231PS Z15, Z10, Z2
+	VMOVUPS.Z   (R12)(DI*1), K1, Z15
+	VFMADD231PS Z15, Z11, Z2
+	VFMADD231PS Z15, Z10, Z3
+	VMOVUPS.Z   (R12)(DI*2), K1, Z15
+	VFMADD231PS Z15, Z12, Z2
+	VFMADD231PS Z15, Z11, Z3
+	VFMADD231PS Z15, Z10, Z4
+	VMOVUPS.Z   (R12)(R8*1), K1, Z15
+	VFMADD231PS Z15, Z13, Z2
+	VFMADD231PS Z15, Z12, Z3
+	VFMADD231PS Z15, Z11, Z4
+	VFMADD231PS Z15, Z10, Z5
+	LEAQ        (R12)(DI*4), R12
+	VMOVUPS.Z   (R12), K1, Z15
+	VFMADD231PS Z15, Z14, Z2
+	VFMADD231PS Z15, Z13, Z3
+	VFMADD231PS Z15, Z12, Z4
+	VFMADD231PS Z15, Z11, Z5
+	VFMADD231PS Z15, Z10, Z6
+	VMOVUPS.Z   (R12)(DI*1), K1, Z15
+	VFMADD231PS Z15, Z14, Z3
+	VFMADD231PS Z15, Z13, Z4
+	VFMADD231PS Z15, Z12, Z5
+	VFMADD231PS Z15, Z11, Z6
+	VFMADD231PS Z15, Z10, Z7
+	VMOVUPS.Z   (R12)(DI*2), K1, Z15
+	VFMADD231PS Z15, Z14, Z4
+	VFMADD231PS Z15, Z13, Z5
+	VFMADD231PS Z15, Z12, Z6
+	VFMADD231PS Z15, Z11, Z7
+	VFMADD231PS Z15, Z10, Z8
+	VMOVUPS.Z   (R12)(R8*1), K1, Z15
+	VFMADD231PS Z15, Z14, Z5
+	VFMADD231PS Z15, Z13, Z6
+	VFMADD231PS Z15, Z12, Z7
+	VFMADD231PS Z15, Z11, Z8
+	VFMADD231PS Z15, Z10, Z9
+	LEAQ        (R12)(DI*4), R12
+	VMOVUPS.Z   (R12), K1, Z10
+	VFMADD231PS Z10, Z14, Z6
+	VFMADD231PS Z10, Z13, Z7
+	VFMADD231PS Z10, Z12, Z8
+	VFMADD231PS Z10, Z11, Z9
+	VMOVUPS.Z   (R12)(DI*1), K1, Z10
+	VFMADD231PS Z10, Z14, Z7
+	VFMADD231PS Z10, Z13, Z8
+	VFMADD231PS Z10, Z12, Z9
+	VMOVUPS.Z   (R12)(DI*2), K1, Z10
+	VFMADD231PS Z10, Z14, Z8
+	VFMADD231PS Z10, Z13, Z9
+	VMOVUPS.Z   (R12)(R8*1), K1, Z10
+	VFMADD231PS Z10, Z14, Z9
+	ADDQ        72(AX), R10
+	ADDQ        88(AX), R11
+	DECQ        R9
+	JNZ         rowSlide5Tail8
+
+summedSlide5Tail8:
+	VMAXPS  Z2, Z0, Z2
+	VMINPS  Z2, Z1, Z2
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z3, Z0, Z3
+	VMINPS  Z3, Z1, Z3
+	VMOVUPS Z3, K1, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z4, Z0, Z4
+	VMINPS  Z4, Z1, Z4
+	VMOVUPS Z4, K1, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z5, Z0, Z5
+	VMINPS  Z5, Z1, Z5
+	VMOVUPS Z5, K1, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z6, Z0, Z6
+	VMINPS  Z6, Z1, Z6
+	VMOVUPS Z6, K1, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z7, Z0, Z7
+	VMINPS  Z7, Z1, Z7
+	VMOVUPS Z7, K1, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z8, Z0, Z8
+	VMINPS  Z8, Z1, Z8
+	VMOVUPS Z8, K1, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z9, Z0, Z9
+	VMINPS  Z9, Z1, Z9
+	VMOVUPS Z9, K1, (BX)
+	ADDQ    40(AX), BX
+	LEAQ    (DX)(DI*4), DX
+	LEAQ    (DX)(DI*4), DX
+	SUBQ    $0x08, SI
+	JMP     groupSlide5Tail8
+
+smallerSlide5Tail8:
+groupSlide5Tail4:
+	CMPQ      SI, $0x04
+	JLT       smallerSlide5Tail4
+	MOVQ      24(AX), DI
+	VMOVUPS.Z (DI)(CX*1), K1, Z2
+	VMOVAPS   Z2, Z3
+	VMOVAPS   Z2, Z4
+	VMOVAPS   Z2, Z5
+	MOVQ      64(AX), DI
+	LEAQ      (DI)(DI*2), R8
+	MOVQ      48(AX), R9
+	TESTQ     R9, R9
+	JZ        summedSlide5Tail4
+	MOVQ      8(AX), R11
+	MOVQ      DX, R10
+	ADDQ      CX, R11
+
+rowSlide5Tail4:
+	MOVQ        R10, R12
+	MOVQ        R11, R13
+	VMOVUPS.Z   (R13), K1, Z6
+	ADDQ        40(AX), R13
+	VMOVUPS.Z   (R13), K1, Z7
+	ADDQ        40(AX), R13
+	VMOVUPS.Z   (R13), K1, Z8
+	ADDQ        40(AX), R13
+	VMOVUPS.Z   (R13), K1, Z9
+	ADDQ        40(AX), R13
+	VMOVUPS.Z   (R13), K1, Z10
+	VMOVUPS.Z   (R12), K1, Z11
+	VFMADD231PS Z11, Z6, Z2
+	VMOVUPS.Z   (R12)(DI*1), K1, Z11
+	VFMADD231PS Z11, Z7, Z2
+	VFMADD231PS Z11, Z6, Z3
+	VMOVUPS.Z   (R12)(DI*2), K1, Z11
+	VFMADD231PS Z11, Z8, Z2
+	VFMADD231PS Z11, Z7, Z3
+	VFMADD231PS Z11, Z6, Z4
+	VMOVUPS.Z   (R12)(R8*1), K1, Z11
+	VFMADD231PS Z11, Z9, Z2
+	VFMADD231PS Z11, Z8, Z3
+	VFMADD231PS Z11, Z7, Z4
+	VFMADD231PS Z11, Z6, Z5
+	LEAQ        (R12)(DI*4), R12
+	VMOVUPS.Z   (R12), K1, Z6
+	VFMADD231PS Z6, Z10, Z2
+	VFMADD231PS Z6, Z9, Z3
+	VFMADD231PS Z6, Z8, Z4
+	VFMADD231PS Z6, Z7, Z5
+	VMOVUPS.Z   (R12)(DI*1), K1, Z6
+	VFMADD231PS Z6, Z10, Z3
+	VFMADD231PS Z6, Z9, Z4
+	VFMADD231PS Z6, Z8, Z5
+	VMOVUPS.Z   (R12)(DI*2), K1, Z6
+	VFMADD231PS Z6, Z10, Z4
+	VFMADD231PS Z6, Z9, Z5
+	VMOVUPS.Z   (R12)(R8*1), K1, Z6
+	VFMADD231PS Z6, Z10, Z5
+	ADDQ        72(AX), R10
+	ADDQ        88(AX), R11
+	DECQ        R9
+	JNZ         rowSlide5Tail4
+
+summedSlide5Tail4:
+	VMAXPS  Z2, Z0, Z2
+	VMINPS  Z2, Z1, Z2
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z3, Z0, Z3
+	VMINPS  Z3, Z1, Z3
+	VMOVUPS Z3, K1, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z4, Z0, Z4
+	VMINPS  Z4, Z1, Z4
+	VMOVUPS Z4, K1, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z5, Z0, Z5
+	VMINPS  Z5, Z1, Z5
+	VMOVUPS Z5, K1, (BX)
+	ADDQ    40(AX), BX
+	LEAQ    (DX)(DI*4), DX
+	SUBQ    $0x04, SI
+	JMP     groupSlide5Tail4
+
+smallerSlide5Tail4:
+groupSlide5Tail2:
+	CMPQ      SI, $0x02
+	JLT       smallerSlide5Tail2
+	MOVQ      24(AX), DI
+	VMOVUPS.Z (DI)(CX*1), K1, Z2
+	VMOVAPS   Z2, Z3
+	MOVQ      64(AX), DI
+	LEAQ      (DI)(DI*2), R8
+	MOVQ      48(AX), R9
+	TESTQ     R9, R9
+	JZ        summedSlide5Tail2
+	MOVQ      8(AX), R11
+	MOVQ      DX, R10
+	ADDQ      CX, R11
+
+rowSlide5Tail2:
+	MOVQ        R10, R12
+	MOVQ        R11, R13
+	VMOVUPS.Z   (R13), K1, Z4
+	ADDQ        40(AX), R13
+	VMOVUPS.Z   (R13), K1, Z5
+	ADDQ        40(AX), R13
+	VMOVUPS.Z   (R13), K1, Z6
+	ADDQ        40(AX), R13
+	VMOVUPS.Z   (R13), K1, Z7
+	ADDQ        40(AX), R13
+	VMOVUPS.Z   (R13), K1, Z8
+	VMOVUPS.Z   (R12), K1, Z9
+	VFMADD231PS Z9, Z4, Z2
+	VMOVUPS.Z   (R12)(DI*1), K1, Z9
+	VFMADD231PS Z9, Z5, Z2
+	VFMADD231PS Z9, Z4, Z3
+	VMOVUPS.Z   (R12)(DI*2), K1, Z4
+	VFMADD231PS Z4, Z6, Z2
+	VFMADD231PS Z4, Z5, Z3
+	VMOVUPS.Z   (R12)(R8*1), K1, Z4
+	VFMADD231PS Z4, Z7, Z2
+	VFMADD231PS Z4, Z6, Z3
+	LEAQ        (R12)(DI*4), R12
+	VMOVUPS.Z   (R12), K1, Z4
+	VFMADD231PS Z4, Z8, Z2
+	VFMADD231PS Z4, Z7, Z3
+	VMOVUPS.Z   (R12)(DI*1), K1, Z4
+	VFMADD231PS Z4, Z8, Z3
+	ADDQ        72(AX), R10
+	ADDQ        88(AX), R11
+	DECQ        R9
+	JNZ         rowSlide5Tail2
+
+summedSlide5Tail2:
+	VMAXPS  Z2, Z0, Z2
+	VMINPS  Z2, Z1, Z2
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z3, Z0, Z3
+	VMINPS  Z3, Z1, Z3
+	VMOVUPS Z3, K1, (BX)
+	ADDQ    40(AX), BX
+	LEAQ    (DX)(DI*2), DX
+	SUBQ    $0x02, SI
+	JMP     groupSlide5Tail2
+
+smallerSlide5Tail2:
+groupSlide5Tail1:
+	CMPQ      SI, $0x01
+	JLT       smallerSlide5Tail1
+	MOVQ      24(AX), DI
+	VMOVUPS.Z (DI)(CX*1), K1, Z2
+	MOVQ      64(AX), DI
+	LEAQ      (DI)(DI*2), R8
+	MOVQ      48(AX), R9
+	TESTQ     R9, R9
+	JZ        summedSlide5Tail1
+	MOVQ      8(AX), R11
+	MOVQ      DX, R10
+	ADDQ      CX, R11
+
+rowSlide5Tail1:
+	MOVQ        R10, R12
+	MOVQ        R11, R13
+	VMOVUPS.Z   (R13), K1, Z3
+	ADDQ        40(AX), R13
+	VMOVUPS.Z   (R13), K1, Z4
+	ADDQ        40(AX), R13
+	VMOVUPS.Z   (R13), K1, Z5
+	ADDQ        40(AX), R13
+	VMOVUPS.Z   (R13), K1, Z6
+	ADDQ        40(AX), R13
+	VMOVUPS.Z   (R13), K1, Z7
+	VMOVUPS.Z   (R12), K1, Z8
+	VFMADD231PS Z8, Z3, Z2
+	VMOVUPS.Z   (R12)(DI*1), K1, Z3
+	VFMADD231PS Z3, Z4, Z2
+	VMOVUPS.Z   (R12)(DI*2), K1, Z3
+	VFMADD231PS Z3, Z5, Z2
+	VMOVUPS.Z   (R12)(R8*1), K1, Z3
+	VFMADD231PS Z3, Z6, Z2
+	LEAQ        (R12)(DI*4), R12
+	VMOVUPS.Z   (R12), K1, Z3
+	VFMADD231PS Z3, Z7, Z2
+	ADDQ        72(AX), R10
+	ADDQ        88(AX), R11
+	DECQ        R9
+	JNZ         rowSlide5Tail1
+
+summedSlide5Tail1:
+	VMAXPS  Z2, Z0, Z2
+	VMINPS  Z2, Z1, Z2
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    40(AX), BX
+	LEAQ    (DX)(DI*1), DX
+	SUBQ    $0x01, SI
+	JMP     groupSlide5Tail1
+
+smallerSlide5Tail1:
+computedTail:
+	JMP done
+
+whole:
+	MOVQ (AX), DX
+	MOVQ 16(AX), BX
+	MOVQ 32(AX), SI
+	ADDQ CX, DX
+	ADDQ CX, BX
+	MOVQ 64(AX), DI
+	MOVQ 56(AX), R8
+	CMPQ DI, 80(AX)
+	JNE  general
+	CMPQ R8, $0x03
+	JEQ  slide3
+	CMPQ R8, $0x05
+	JEQ  slide5
+
+general:
+groupGeneral4:
+	CMPQ    SI, $0x04
+	JLT     smallerGeneral4
+	MOVQ    24(AX), DI
+	VMOVUPS (DI)(CX*1), Z2
+	VMOVAPS Z2, Z3
+	VMOVAPS Z2, Z4
+	VMOVAPS Z2, Z5
+	MOVQ    64(AX), DI
+	LEAQ    (DI)(DI*2), R8
+	MOVQ    48(AX), R9
+	TESTQ   R9, R9
+	JZ      summedGeneral4
+	MOVQ    8(AX), R11
+	MOVQ    DX, R10
+	ADDQ    CX, R11
+
+rowGeneral4:
+	MOVQ R10, R12
+	MOVQ R11, R13
+	MOVQ 56(AX), R14
+
+colGeneral4:
+	VMOVUPS     (R13), Z6
+	VMOVUPS     (R12), Z7
+	VFMADD231PS Z7, Z6, Z2
+	VMOVUPS     (R12)(DI*1), Z7
+	VFMADD231PS Z7, Z6, Z3
+	VMOVUPS     (R12)(DI*2), Z7
+	VFMADD231PS Z7, Z6, Z4
+	VMOVUPS     (R12)(R8*1), Z7
+	VFMADD231PS Z7, Z6, Z5
+	ADDQ        80(AX), R12
+	ADDQ        40(AX), R13
+	DECQ        R14
+	JNZ         colGeneral4
+	ADDQ        72(AX), R10
+	ADDQ        88(AX), R11
+	DECQ        R9
+	JNZ         rowGeneral4
+
+summedGeneral4:
+	VMAXPS  Z2, Z0, Z2
+	VMINPS  Z2, Z1, Z2
+	VMOVUPS Z2, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z3, Z0, Z3
+	VMINPS  Z3, Z1, Z3
+	VMOVUPS Z3, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z4, Z0, Z4
+	VMINPS  Z4, Z1, Z4
+	VMOVUPS Z4, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z5, Z0, Z5
+	VMINPS  Z5, Z1, Z5
+	VMOVUPS Z5, (BX)
+	ADDQ    40(AX), BX
+	LEAQ    (DX)(DI*4), DX
+	SUBQ    $0x04, SI
+	JMP     groupGeneral4
+
+smallerGeneral4:
+groupGeneral2:
+	CMPQ    SI, $0x02
+	JLT     smallerGeneral2
+	MOVQ    24(AX), DI
+	VMOVUPS (DI)(CX*1), Z2
+	VMOVAPS Z2, Z3
+	MOVQ    64(AX), DI
+	LEAQ    (DI)(DI*2), R8
+	MOVQ    48(AX), R8
+	TESTQ   R8, R8
+	JZ      summedGeneral2
+	MOVQ    8(AX), R10
+	MOVQ    DX, R9
+	ADDQ    CX, R10
+
+rowGeneral2:
+	MOVQ R9, R11
+	MOVQ R10, R12
+	MOVQ 56(AX), R13
+
+colGeneral2:
+	VMOVUPS     (R12), Z4
+	VMOVUPS     (R11), Z5
+	VFMADD231PS Z5, Z4, Z2
+	VMOVUPS     (R11)(DI*1), Z5
+	VFMADD231PS Z5, Z4, Z3
+	ADDQ        80(AX), R11
+	ADDQ        40(AX), R12
+	DECQ        R13
+	JNZ         colGeneral2
+	ADDQ        72(AX), R9
+	ADDQ        88(AX), R10
+	DECQ        R8
+	JNZ         rowGeneral2
+
+summedGeneral2:
+	VMAXPS  Z2, Z0, Z2
+	VMINPS  Z2, Z1, Z2
+	VMOVUPS Z2, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z3, Z0, Z3
+	VMINPS  Z3, Z1, Z3
+	VMOVUPS Z3, (BX)
+	ADDQ    40(AX), BX
+	LEAQ    (DX)(DI*2), DX
+	SUBQ    $0x02, SI
+	JMP     groupGeneral2
+
+smallerGeneral2:
+groupGeneral1:
+	CMPQ    SI, $0x01
+	JLT     smallerGeneral1
+	MOVQ    24(AX), DI
+	VMOVUPS (DI)(CX*1), Z2
+	MOVQ    64(AX), DI
+	LEAQ    (DI)(DI*2), R8
+	MOVQ    48(AX), R8
+	TESTQ   R8, R8
+	JZ      summedGeneral1
+	MOVQ    8(AX), R10
+	MOVQ    DX, R9
+	ADDQ    CX, R10
+
+rowGeneral1:
+	MOVQ R9, R11
+	MOVQ R10, R12
+	MOVQ 56(AX), R13
+
+colGeneral1:
+	VMOVUPS     (R12), Z3
+	VMOVUPS     (R11), Z4
+	VFMADD231PS Z4, Z3, Z2
+	ADDQ        80(AX), R11
+	ADDQ        40(AX), R12
+	DECQ        R13
+	JNZ         colGeneral1
+	ADDQ        72(AX), R9
+	ADDQ        88(AX), R10
+	DECQ        R8
+	JNZ         rowGeneral1
+
+summedGeneral1:
+	VMAXPS  Z2, Z0, Z2
+	VMINPS  Z2, Z1, Z2
+	VMOVUPS Z2, (BX)
+	ADDQ    40(AX), BX
+	LEAQ    (DX)(DI*1), DX
+	SUBQ    $0x01, SI
+	JMP     groupGeneral1
+
+smallerGeneral1:
+	JMP computed
+
+slide3:
+groupSlide38:
+	CMPQ    SI, $0x08
+	JLT     smallerSlide38
+	MOVQ    24(AX), DI
+	VMOVUPS (DI)(CX*1), Z2
+	VMOVAPS Z2, Z3
+	VMOVAPS Z2, Z4
+	VMOVAPS Z2, Z5
+	VMOVAPS Z2, Z6
+	VMOVAPS Z2, Z7
+	VMOVAPS Z2, Z8
+	VMOVAPS Z2, Z9
+	MOVQ    64(AX), DI
+	LEAQ    (DI)(DI*2), R8
+	MOVQ    48(AX), R9
+	TESTQ   R9, R9
+	JZ      summedSlide38
+	MOVQ    8(AX), R11
+	MOVQ    DX, R10
+	ADDQ    CX, R11
+
+rowSlide38:
+	MOVQ        R10, R12
+	MOVQ        R11, R13
+	VMOVUPS     (R13), Z10
+	ADDQ        40(AX), R13
+	VMOVUPS     (R13), Z11
+	ADDQ        40(AX), R13
+	VMOVUPS     (R13), Z12
+	VMOVUPS     (R12), Z13
+	VFMADD231PS Z13, Z10, Z2
+	VMOVUPS     (R12)(DI*1), Z13
+	VFMADD231PS Z13, Z11, Z2
+	VFMADD231PS Z13, Z10, Z3
+	VMOVUPS     (R12)(DI*2), Z13
+	VFMADD231PS Z13, Z12, Z2
+	VFMADD231PS Z13, Z11, Z3
+	VFMADD231PS Z13, Z10, Z4
+	VMOVUPS     (R12)(R8*1), Z13
+	VFMADD231PS Z13, Z12, Z3
+	VFMADD231PS Z13, Z11, Z4
+	VFMADD231PS Z13, Z10, Z5
+	LEAQ        (R12)(DI*4), R12
+	VMOVUPS     (R12), Z13
+	VFMADD231PS Z13, Z12, Z4
+	VFMADD231PS Z13, Z11, Z5
+	VFMADD231PS Z13, Z10, Z6
+	VMOVUPS     (R12)(DI*1), Z13
+	VFMADD231PS Z13, Z12, Z5
+	VFMADD231PS Z13, Z11, Z6
+	VFMADD231PS Z13, Z10, Z7
+	VMOVUPS     (R12)(DI*2), Z13
+	VFMADD231PS Z13, Z12, Z6
+	VFMADD231PS Z13, Z11, Z7
+	VFMADD231PS Z13, Z10, Z8
+	VMOVUPS     (R12)(R8*1), Z13
+	VFMADD231PS Z13, Z12, Z7
+	VFMADD231PS Z13, Z11, Z8
+	VFMADD231PS Z13, Z10, Z9
+	LEAQ        (R12)(DI*4), R12
+	VMOVUPS     (R12), Z10
+	VFMADD231PS Z10, Z12, Z8
+	VFMADD231PS Z10, Z11, Z9
+	VMOVUPS     (R12)(DI*1), Z10
+	VFMADD231PS Z10, Z12, Z9
+	ADDQ        72(AX), R10
+	ADDQ        88(AX), R11
+	DECQ        R9
+	JNZ         rowSlide38
+
+summedSlide38:
+	VMAXPS  Z2, Z0, Z2
+	VMINPS  Z2, Z1, Z2
+	VMOVUPS Z2, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z3, Z0, Z3
+	VMINPS  Z3, Z1, Z3
+	VMOVUPS Z3, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z4, Z0, Z4
+	VMINPS  Z4, Z1, Z4
+	VMOVUPS Z4, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z5, Z0, Z5
+	VMINPS  Z5, Z1, Z5
+	VMOVUPS Z5, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z6, Z0, Z6
+	VMINPS  Z6, Z1, Z6
+	VMOVUPS Z6, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z7, Z0, Z7
+	VMINPS  Z7, Z1, Z7
+	VMOVUPS Z7, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z8, Z0, Z8
+	VMINPS  Z8, Z1, Z8
+	VMOVUPS Z8, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z9, Z0, Z9
+	VMINPS  Z9, Z1, Z9
+	VMOVUPS Z9, (BX)
+	ADDQ    40(AX), BX
+	LEAQ    (DX)(DI*4), DX
+	LEAQ    (DX)(DI*4), DX
+	SUBQ    $0x08, SI
+	JMP     groupSlide38
+
+smallerSlide38:
+groupSlide34:
+	CMPQ    SI, $0x04
+	JLT     smallerSlide34
+	MOVQ    24(AX), DI
+	VMOVUPS (DI)(CX*1), Z2
+	VMOVAPS Z2, Z3
+	VMOVAPS Z2, Z4
+	VMOVAPS Z2, Z5
+	MOVQ    64(AX), DI
+	LEAQ    (DI)(DI*2), R8
+	MOVQ    48(AX), R9
+	TESTQ   R9, R9
+	JZ      summedSlide34
+	MOVQ    8(AX), R11
+	MOVQ    DX, R10
+	ADDQ    CX, R11
+
+rowSlide34:
+	MOVQ        R10, R12
+	MOVQ        R11, R13
+	VMOVUPS     (R13), Z6
+	ADDQ        40(AX), R13
+	VMOVUPS     (R13), Z7
+	ADDQ        40(AX), R13
+	VMOVUPS     (R13), Z8
+	VMOVUPS     (R12), Z9
+	VFMADD231PS Z9, Z6, Z2
+	VMOVUPS     (R12)(DI*1), Z9
+	VFMADD231PS Z9, Z7, Z2
+	VFMADD231PS Z9, Z6, Z3
+	VMOVUPS     (R12)(DI*2), Z9
+	VFMADD231PS Z9, Z8, Z2
+	VFMADD231PS Z9, Z7, Z3
+	VFMADD231PS Z9, Z6, Z4
+	VMOVUPS     (R12)(R8*1), Z9
+	VFMADD231PS Z9, Z8, Z3
+	VFMADD231PS Z9, Z7, Z4
+	VFMADD231PS Z9, Z6, Z5
+	LEAQ        (R12)(DI*4), R12
+	VMOVUPS     (R12), Z6
+	VFMADD231PS Z6, Z8, Z4
+	VFMADD231PS Z6, Z7, Z5
+	VMOVUPS     (R12)(DI*1), Z6
+	VFMADD231PS Z6, Z8, Z5
+	ADDQ        72(AX), R10
+	ADDQ        88(AX), R11
+	DECQ        R9
+	JNZ         rowSlide34
+
+summedSlide34:
+	VMAXPS  Z2, Z0, Z2
+	VMINPS  Z2, Z1, Z2
+	VMOVUPS Z2, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z3, Z0, Z3
+	VMINPS  Z3, Z1, Z3
+	VMOVUPS Z3, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z4, Z0, Z4
+	VMINPS  Z4, Z1, Z4
+	VMOVUPS Z4, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z5, Z0, Z5
+	VMINPS  Z5, Z1, Z5
+	VMOVUPS Z5, (BX)
+	ADDQ    40(AX), BX
+	LEAQ    (DX)(DI*4), DX
+	SUBQ    $0x04, SI
+	JMP     groupSlide34
+
+smallerSlide34:
+groupSlide32:
+	CMPQ    SI, $0x02
+	JLT     smallerSlide32
+	MOVQ    24(AX), DI
+	VMOVUPS (DI)(CX*1), Z2
+	VMOVAPS Z2, Z3
+	MOVQ    64(AX), DI
+	LEAQ    (DI)(DI*2), R8
+	MOVQ    48(AX), R9
+	TESTQ   R9, R9
+	JZ      summedSlide32
+	MOVQ    8(AX), R11
+	MOVQ    DX, R10
+	ADDQ    CX, R11
+
+rowSlide32:
+	MOVQ        R10, R12
+	MOVQ        R11, R13
+	VMOVUPS     (R13), Z4
+	ADDQ        40(AX), R13
+	VMOVUPS     (R13), Z5
+	ADDQ        40(AX), R13
+	VMOVUPS     (R13), Z6
+	VMOVUPS     (R12), Z7
+	VFMADD231PS Z7, Z4, Z2
+	VMOVUPS     (R12)(DI*1), Z7
+	VFMADD231PS Z7, Z5, Z2
+	VFMADD231PS Z7, Z4, Z3
+	VMOVUPS     (R12)(DI*2), Z4
+	VFMADD231PS Z4, Z6, Z2
+	VFMADD231PS Z4, Z5, Z3
+	VMOVUPS     (R12)(R8*1), Z4
+	VFMADD231PS Z4, Z6, Z3
+	ADDQ        72(AX), R10
+	ADDQ        88(AX), R11
+	DECQ        R9
+	JNZ         rowSlide32
+
+summedSlide32:
+	VMAXPS  Z2, Z0, Z2
+	VMINPS  Z2, Z1, Z2
+	VMOVUPS Z2, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z3, Z0, Z3
+	VMINPS  Z3, Z1, Z3
+	VMOVUPS Z3, (BX)
+	ADDQ    40(AX), BX
+	LEAQ    (DX)(DI*2), DX
+	SUBQ    $0x02, SI
+	JMP     groupSlide32
+
+smallerSlide32:
+groupSlide31:
+	CMPQ    SI, $0x01
+	JLT     smallerSlide31
+	MOVQ    24(AX), DI
+	VMOVUPS (DI)(CX*1), Z2
+	MOVQ    64(AX), DI
+	LEAQ    (DI)(DI*2), R8
+	MOVQ    48(AX), R8
+	TESTQ   R8, R8
+	JZ      summedSlide31
+	MOVQ    8(AX), R10
+	MOVQ    DX, R9
+	ADDQ    CX, R10
+
+rowSlide31:
+	MOVQ        R9, R11
+	MOVQ        R10, R12
+	VMOVUPS     (R12), Z3
+	ADDQ        40(AX), R12
+	VMOVUPS     (R12), Z4
+	ADDQ        40(AX), R12
+	VMOVUPS     (R12), Z5
+	VMOVUPS     (R11), Z6
+	VFMADD231PS Z6, Z3, Z2
+	VMOVUPS     (R11)(DI*1), Z3
+	VFMADD231PS Z3, Z4, Z2
+	VMOVUPS     (R11)(DI*2), Z3
+	VFMADD231PS Z3, Z5, Z2
+	ADDQ        72(AX), R9
+	ADDQ        88(AX), R10
+	DECQ        R8
+	JNZ         rowSlide31
+
+summedSlide31:
+	VMAXPS  Z2, Z0, Z2
+	VMINPS  Z2, Z1, Z2
+	VMOVUPS Z2, (BX)
+	ADDQ    40(AX), BX
+	LEAQ    (DX)(DI*1), DX
+	SUBQ    $0x01, SI
+	JMP     groupSlide31
+
+smallerSlide31:
+	JMP computed
+
+slide5:
+groupSlide58:
+	CMPQ    SI, $0x08
+	JLT     smallerSlide58
+	MOVQ    24(AX), DI
+	VMOVUPS (DI)(CX*1), Z2
+	VMOVAPS Z2, Z3
+	VMOVAPS Z2, Z4
+	VMOVAPS Z2, Z5
+	VMOVAPS Z2, Z6
+	VMOVAPS Z2, Z7
+	VMOVAPS Z2, Z8
+	VMOVAPS Z2, Z9
+	MOVQ    64(AX), DI
+	LEAQ    (DI)(DI*2), R8
+	MOVQ    48(AX), R9
+	TESTQ   R9, R9
+	JZ      summedSlide58
+	MOVQ    8(AX), R11
+	MOVQ    DX, R10
+	ADDQ    CX, R11
+
+rowSlide58:
+	MOVQ        R10, R12
+	MOVQ        R11, R13
+	VMOVUPS     (R13), Z10
+	ADDQ        40(AX), R13
+	VMOVUPS     (R13), Z11
+	ADDQ        40(AX), R13
+	VMOVUPS     (R13), Z12
+	ADDQ        40(AX), R13
+	VMOVUPS     (R13), Z13
+	ADDQ        40(AX), R13
+	VMOVUPS     (R13), Z14
+	VMOVUPS     (R12), Z15
+	VFMADD231PS Z15, Z10, Z2
+	VMOVUPS     (R12)(DI*1), Z15
+	VFMADD231PS Z15, Z11, Z2
+	VFMADD231PS Z15, Z10, Z3
+	VMOVUPS     (R12)(DI*2), Z15
+	VFMADD231PS Z15, Z12, Z2
+	VFMADD231PS Z15, Z11, Z3
+	VFMADD231PS Z15, Z10, Z4
+	VMOVUPS     (R12)(R8*1), Z15
+	VFMADD231PS Z15, Z13, Z2
+	VFMADD231PS Z15, Z12, Z3
+	VFMADD231PS Z15, Z11, Z4
+	VFMADD231PS Z15, Z10, Z5
+	LEAQ        (R12)(DI*4), R12
+	VMOVUPS     (R12), Z15
+	VFMADD231PS Z15, Z14, Z2
+	VFMADD231PS Z15, Z13, Z3
+	VFMADD231PS Z15, Z12, Z4
+	VFMADD231PS Z15, Z11, Z5
+	VFMADD231PS Z15, Z10, Z6
+	VMOVUPS     (R12)(DI*1), Z15
+	VFMADD231PS Z15, Z14, Z3
+	VFMADD231PS Z15, Z13, Z4
+	VFMADD231PS Z15, Z12, Z5
+	VFMADD231PS Z15, Z11, Z6
+	VFMADD231PS Z15, Z10, Z7
+	VMOVUPS     (R12)(DI*2), Z15
+	VFMADD231PS Z15, Z14, Z4
+	VFMADD231PS Z15, Z13, Z5
+	VFMADD231PS Z15, Z12, Z6
+	VFMADD231PS Z15, Z11, Z7
+	VFMADD231PS Z15, Z10, Z8
+	VMOVUPS     (R12)(R8*1), Z15
+	VFMADD231PS Z15, Z14, Z5
+	VFMADD231PS Z15, Z13, Z6
+	VFMADD231PS Z15, Z12, Z7
+	VFMADD231PS Z15, Z11, Z8
+	VFMADD231PS Z15, Z10, Z9
+	LEAQ        (R12)(DI*4), R12
+	VMOVUPS     (R12), Z10
+	VFMADD231PS Z10, Z14, Z6
+	VFMADD231PS Z10, Z13, Z7
+	VFMADD231PS Z10, Z12, Z8
+	VFMADD231PS Z10, Z11, Z9
+	VMOVUPS     (R12)(DI*1), Z10
+	VFMADD231PS Z10, Z14, Z7
+	VFMADD231PS Z10, Z13, Z8
+	VFMADD231PS Z10, Z12, Z9
+	VMOVUPS     (R12)(DI*2), Z10
+	VFMADD231PS Z10, Z14, Z8
+	VFMADD231PS Z10, Z13, Z9
+	VMOVUPS     (R12)(R8*1), Z10
+	VFMADD231PS Z10, Z14, Z9
+	ADDQ        72(AX), R10
+	ADDQ        88(AX), R11
+	DECQ        R9
+	JNZ         rowSlide58
+
+summedSlide58:
+	VMAXPS  Z2, Z0, Z2
+	VMINPS  Z2, Z1, Z2
+	VMOVUPS Z2, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z3, Z0, Z3
+	VMINPS  Z3, Z1, Z3
+	VMOVUPS Z3, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z4, Z0, Z4
+	VMINPS  Z4, Z1, Z4
+	VMOVUPS Z4, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z5, Z0, Z5
+	VMINPS  Z5, Z1, Z5
+	VMOVUPS Z5, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z6, Z0, Z6
+	VMINPS  Z6, Z1, Z6
+	VMOVUPS Z6, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z7, Z0, Z7
+	VMINPS  Z7, Z1, Z7
+	VMOVUPS Z7, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z8, Z0, Z8
+	VMINPS  Z8, Z1, Z8
+	VMOVUPS Z8, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z9, Z0, Z9
+	VMINPS  Z9, Z1, Z9
+	VMOVUPS Z9, (BX)
+	ADDQ    40(AX), BX
+	LEAQ    (DX)(DI*4), DX
+	LEAQ    (DX)(DI*4), DX
+	SUBQ    $0x08, SI
+	JMP     groupSlide58
+
+smallerSlide58:
+groupSlide54:
+	CMPQ    SI, $0x04
+	JLT     smallerSlide54
+	MOVQ    24(AX), DI
+	VMOVUPS (DI)(CX*1), Z2
+	VMOVAPS Z2, Z3
+	VMOVAPS Z2, Z4
+	VMOVAPS Z2, Z5
+	MOVQ    64(AX), DI
+	LEAQ    (DI)(DI*2), R8
+	MOVQ    48(AX), R9
+	TESTQ   R9, R9
+	JZ      summedSlide54
+	MOVQ    8(AX), R11
+	MOVQ    DX, R10
+	ADDQ    CX, R11
+
+rowSlide54:
+	MOVQ        R10, R12
+	MOVQ        R11, R13
+	VMOVUPS     (R13), Z6
+	ADDQ        40(AX), R13
+	VMOVUPS     (R13), Z7
+	ADDQ        40(AX), R13
+	VMOVUPS     (R13), Z8
+	ADDQ        40(AX), R13
+	VMOVUPS     (R13), Z9
+	ADDQ        40(AX), R13
+	VMOVUPS     (R13), Z10
+	VMOVUPS     (R12), Z11
+	VFMADD231PS Z11, Z6, Z2
+	VMOVUPS     (R12)(DI*1), Z11
+	VFMADD231PS Z11, Z7, Z2
+	VFMADD231PS Z11, Z6, Z3
+	VMOVUPS     (R12)(DI*2), Z11
+	VFMADD231PS Z11, Z8, Z2
+	VFMADD231PS Z11, Z7, Z3
+	VFMADD231PS Z11, Z6, Z4
+	VMOVUPS     (R12)(R8*1), Z11
+	VFMADD231PS Z11, Z9, Z2
+	VFMADD231PS Z11, Z8, Z3
+	VFMADD231PS Z11, Z7, Z4
+	VFMADD231PS Z11, Z6, Z5
+	LEAQ        (R12)(DI*4), R12
+	VMOVUPS     (R12), Z6
+	VFMADD231PS Z6, Z10, Z2
+	VFMADD231PS Z6, Z9, Z3
+	VFMADD231PS Z6, Z8, Z4
+	VFMADD231PS Z6, Z7, Z5
+	VMOVUPS     (R12)(DI*1), Z6
+	VFMADD231PS Z6, Z10, Z3
+	VFMADD231PS Z6, Z9, Z4
+	VFMADD231PS Z6, Z8, Z5
+	VMOVUPS     (R12)(DI*2), Z6
+	VFMADD231PS Z6, Z10, Z4
+	VFMADD231PS Z6, Z9, Z5
+	VMOVUPS     (R12)(R8*1), Z6
+	VFMADD231PS Z6, Z10, Z5
+	ADDQ        72(AX), R10
+	ADDQ        88(AX), R11
+	DECQ        R9
+	JNZ         rowSlide54
+
+summedSlide54:
+	VMAXPS  Z2, Z0, Z2
+	VMINPS  Z2, Z1, Z2
+	VMOVUPS Z2, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z3, Z0, Z3
+	VMINPS  Z3, Z1, Z3
+	VMOVUPS Z3, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z4, Z0, Z4
+	VMINPS  Z4, Z1, Z4
+	VMOVUPS Z4, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z5, Z0, Z5
+	VMINPS  Z5, Z1, Z5
+	VMOVUPS Z5, (BX)
+	ADDQ    40(AX), BX
+	LEAQ    (DX)(DI*4), DX
+	SUBQ    $0x04, SI
+	JMP     groupSlide54
+
+smallerSlide54:
+groupSlide52:
+	CMPQ    SI, $0x02
+	JLT     smallerSlide52
+	MOVQ    24(AX), DI
+	VMOVUPS (DI)(CX*1), Z2
+	VMOVAPS Z2, Z3
+	MOVQ    64(AX), DI
+	LEAQ    (DI)(DI*2), R8
+	MOVQ    48(AX), R9
+	TESTQ   R9, R9
+	JZ      summedSlide52
+	MOVQ    8(AX), R11
+	MOVQ    DX, R10
+	ADDQ    CX, R11
+
+rowSlide52:
+	MOVQ        R10, R12
+	MOVQ        R11, R13
+	VMOVUPS     (R13), Z4
+	ADDQ        40(AX), R13
+	VMOVUPS     (R13), Z5
+	ADDQ        40(AX), R13
+	VMOVUPS     (R13), Z6
+	ADDQ        40(AX), R13
+	VMOVUPS     (R13), Z7
+	ADDQ        40(AX), R13
+	VMOVUPS     (R13), Z8
+	VMOVUPS     (R12), Z9
+	VFMADD231PS Z9, Z4, Z2
+	VMOVUPS     (R12)(DI*1), Z9
+	VFMADD231PS Z9, Z5, Z2
+	VFMADD231PS Z9, Z4, Z3
+	VMOVUPS     (R12)(DI*2), Z4
+	VFMADD231PS Z4, Z6, Z2
+	VFMADD231PS Z4, Z5, Z3
+	VMOVUPS     (R12)(R8*1), Z4
+	VFMADD231PS Z4, Z7, Z2
+	VFMADD231PS Z4, Z6, Z3
+	LEAQ        (R12)(DI*4), R12
+	VMOVUPS     (R12), Z4
+	VFMADD231PS Z4, Z8, Z2
+	VFMADD231PS Z4, Z7, Z3
+	VMOVUPS     (R12)(DI*1), Z4
+	VFMADD231PS Z4, Z8, Z3
+	ADDQ        72(AX), R10
+	ADDQ        88(AX), R11
+	DECQ        R9
+	JNZ         rowSlide52
+
+summedSlide52:
+	VMAXPS  Z2, Z0, Z2
+	VMINPS  Z2, Z1, Z2
+	VMOVUPS Z2, (BX)
+	ADDQ    40(AX), BX
+	VMAXPS  Z3, Z0, Z3
+	VMINPS  Z3, Z1, Z3
+	VMOVUPS Z3, (BX)
+	ADDQ    40(AX), BX
+	LEAQ    (DX)(DI*2), DX
+	SUBQ    $0x02, SI
+	JMP     groupSlide52
+
+smallerSlide52:
+groupSlide51:
+	CMPQ    SI, $0x01
+	JLT     smallerSlide51
+	MOVQ    24(AX), DI
+	VMOVUPS (DI)(CX*1), Z2
+	MOVQ    64(AX), DI
+	LEAQ    (DI)(DI*2), R8
+	MOVQ    48(AX), R9
+	TESTQ   R9, R9
+	JZ      summedSlide51
+	MOVQ    8(AX), R11
+	MOVQ    DX, R10
+	ADDQ    CX, R11
+
+rowSlide51:
+	MOVQ        R10, R12
+	MOVQ        R11, R13
+	VMOVUPS     (R13), Z3
+	ADDQ        40(AX), R13
+	VMOVUPS     (R13), Z4
+	ADDQ        40(AX), R13
+	VMOVUPS     (R13), Z5
+	ADDQ        40(AX), R13
+	VMOVUPS     (R13), Z6
+	ADDQ        40(AX), R13
+	VMOVUPS     (R13), Z7
+	VMOVUPS     (R12), Z8
+	VFMADD231PS Z8, Z3, Z2
+	VMOVUPS     (R12)(DI*1), Z3
+	VFMADD231PS Z3, Z4, Z2
+	VMOVUPS     (R12)(DI*2), Z3
+	VFMADD231PS Z3, Z5, Z2
+	VMOVUPS     (R12)(R8*1), Z3
+	VFMADD231PS Z3, Z6, Z2
+	LEAQ        (R12)(DI*4), R12
+	VMOVUPS     (R12), Z3
+	VFMADD231PS Z3, Z7, Z2
+	ADDQ        72(AX), R10
+	ADDQ        88(AX), R11
+	DECQ        R9
+	JNZ         rowSlide51
+
+summedSlide51:
+	VMAXPS  Z2, Z0, Z2
+	VMINPS  Z2, Z1, Z2
+	VMOVUPS Z2, (BX)
+	ADDQ    40(AX), BX
+	LEAQ    (DX)(DI*1), DX
+	SUBQ    $0x01, SI
+	JMP     groupSlide51
+
+smallerSlide51:
+computed:
 	ADDQ $0x40, CX
 	JMP  channels
 

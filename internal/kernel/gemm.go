@@ -84,14 +84,15 @@ func (g *Gemm) block(s *scratch, m0, m1, n0, n1 int) {
 		lo, hi = negInf, posInf
 	}
 	k := g.B.K
-	rows := grow(&s.rows, ceilDiv(m1-m0, tileRows)*tileRows)
+	per := rowsPerTile(g.B.isa)
+	rows := grow(&s.rows, tableSize(m1-m0, per, 1))
 	a := &s.tile
 	*a = tileArgs{taps: 1, ldc: uintptr(g.LDC) * 4, ldr: uintptr(g.LDR) * 4}
 	for k0 := 0; k0 == 0 || k0 < k; k0 += blockK {
 		kn := min(blockK, k-k0)
 		if kn > 0 {
 			for m := m0; m < m1; m++ {
-				rows[m-m0] = address(&g.A[m*g.LDA+k0])
+				rows[tableAt(m-m0, per, 1)] = address(&g.A[m*g.LDA+k0])
 			}
 		}
 		first, last := k0 == 0, k0+kn >= k

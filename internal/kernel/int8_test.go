@@ -1,10 +1,12 @@
 package kernel
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 )
 
 func randomBytes(r *rand.Rand, n int) []byte {
@@ -147,6 +149,31 @@ func BenchmarkInt8Gemm(b *testing.B) {
 				g.Run(0, g.Units())
 			}
 			b.ReportMetric(2*n*n*n*float64(b.N)/b.Elapsed().Seconds()/1e9, "GOP/s")
+		})
+	}
+}
+
+// BenchmarkInt8AgainstFloat runs the integer and the float32 product of the same sizes in turn, on one core, and prints how many
+// times as fast the integer one is.
+func BenchmarkInt8AgainstFloat(b *testing.B) {
+	for _, n := range []int{512, 1024, 2048} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			r := seeded(b)
+			f := &Gemm{M: n, A: uniform(r, n*n), LDA: n, B: Pack(uniform(r, n*n), n, n, n, false), C: make([]float32, n*n), LDC: n}
+			q := &Int8Gemm{M: n, A: randomBytes(r, n*n), LDA: n, AZero: 128, B: PackInt8(randomBytes(r, n*n), n, n, n, false, false, nil)}
+			q.Out = Int8Output{Float32: f.C, LDC: n, Scale: []float32{0.01}}
+			var floats, ints time.Duration
+			for b.Loop() {
+				start := time.Now()
+				f.Run(0, f.Units())
+				between := time.Now()
+				q.Run(0, q.Units())
+				floats, ints = floats+between.Sub(start), ints+time.Since(between)
+			}
+			ops := 2 * float64(n) * float64(n) * float64(n) * float64(b.N) / 1e9
+			b.ReportMetric(ops/floats.Seconds(), "GFLOP/s")
+			b.ReportMetric(ops/ints.Seconds(), "int8-GOP/s")
+			b.ReportMetric(floats.Seconds()/ints.Seconds(), "int8/float")
 		})
 	}
 }

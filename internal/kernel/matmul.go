@@ -79,8 +79,9 @@ func (g *MatMul) panel(s *scratch, i, n0 int) {
 	}
 	rows := grow(&s.rows, tileRows)
 	a.rows = &rows[0]
-	for m := 0; m < g.M; m += tileRows {
-		n := min(tileRows, g.M-m)
+	per := rowsPerTile(isa)
+	for m := 0; m < g.M; m += per {
+		n := min(per, g.M-m)
 		if g.K > 0 {
 			for r := range n {
 				rows[r] = address(&g.A[aAt+(m+r)*g.LDA])

@@ -5,8 +5,14 @@ import (
 	"unsafe"
 )
 
-// tileRows is the most rows that one call of the inner loop computes.
+// tileRows is the most rows that one call of the inner loop computes, and the addresses per tap and tile in its table.
 const tileRows = 8
+
+// tableAt is the place of row r in a table of addresses for tiles of per rows, a tap each; the other taps follow tileRows apart.
+func tableAt(r, per, taps int) int { return r/per*taps*tileRows + r%per }
+
+// tableSize is the length of the table of rows rows.
+func tableSize(rows, per, taps int) int { return ceilDiv(rows, per) * taps * tileRows }
 
 // tileArgs is one call of the float32 inner loop, for a tile of up to tileRows rows by one panel of columns:
 //
@@ -31,33 +37,34 @@ type tileArgs struct {
 	tiles    uintptr        // full tiles one below the other that one call does, at least 1; 104
 }
 
-// tiles computes rows rows and a panel of width columns: tiles one below the other, whose addresses follow each other. It
-// changes a.
+// tiles computes rows rows and a panel of width columns: tiles of rowsPerTile one below the other, whose addresses follow each
+// other. It changes a.
 func tiles(isa ISA, a *tileArgs, rows, width, panel int) {
-	if whole := rows / tileRows; whole > 0 && loopsTiles(isa) {
+	per := rowsPerTile(isa)
+	if whole := rows / per; whole > 0 && loopsTiles(isa) {
 		a.tiles = uintptr(whole)
 		c, residual, table := a.c, a.residual, a.rows
-		tile(isa, a, tileRows, width, panel)
+		tile(isa, a, per, width, panel)
 		a.c, a.residual, a.rows = c, residual, table
-		if rows -= whole * tileRows; rows > 0 {
-			a.skip(whole)
+		if rows -= whole * per; rows > 0 {
+			a.skip(whole, per)
 		}
 	}
-	for ; rows > 0; rows -= tileRows {
+	for ; rows > 0; rows -= per {
 		a.tiles = 1
-		tile(isa, a, min(tileRows, rows), width, panel)
-		if rows > tileRows {
-			a.skip(1)
+		tile(isa, a, min(per, rows), width, panel)
+		if rows > per {
+			a.skip(1, per)
 		}
 	}
 }
 
-// skip moves a on by n whole tiles.
-func (a *tileArgs) skip(n int) {
+// skip moves a on by n whole tiles of per rows.
+func (a *tileArgs) skip(n, per int) {
 	a.rows = (*uintptr)(unsafe.Add(unsafe.Pointer(a.rows), n*int(a.taps)*tileRows*8))
-	a.c = unsafe.Add(a.c, uintptr(n)*tileRows*a.ldc)
+	a.c = unsafe.Add(a.c, uintptr(n*per)*a.ldc)
 	if a.residual != nil {
-		a.residual = unsafe.Add(a.residual, uintptr(n)*tileRows*a.ldr)
+		a.residual = unsafe.Add(a.residual, uintptr(n*per)*a.ldr)
 	}
 }
 

@@ -30,25 +30,50 @@ TEXT ·tileAVX512_1x1(SB), NOSPLIT|NOFRAME, $0-8
 	MOVL   $-1, DX
 	BZHIL  CX, DX, DX
 	KMOVW  DX, K1
+	CMPQ   80(AX), $0x10
+	JGE    beginWhole
 	MOVQ   88(AX), CX
 	MOVQ   32(AX), DX
 	CMPQ   CX, $0x00
-	JNE    fromC
+	JNE    fromCPart
 	CMPQ   DX, $0x00
-	JNE    fromBias
+	JNE    fromBiasPart
 	VXORPS Z0, Z0, Z0
-	JMP    begun
+	JMP    begunPart
 
-fromBias:
+fromBiasPart:
 	VMOVUPS.Z (DX), K1, Z0
-	JMP       begun
+	JMP       begunPart
 
-fromC:
+fromCPart:
 	MOVQ      16(AX), CX
 	MOVQ      24(AX), DX
 	VMOVUPS.Z (CX), K1, Z0
 
-begun:
+begunPart:
+	JMP beginDone
+
+beginWhole:
+	MOVQ   88(AX), CX
+	MOVQ   32(AX), DX
+	CMPQ   CX, $0x00
+	JNE    fromCWhole
+	CMPQ   DX, $0x00
+	JNE    fromBiasWhole
+	VXORPS Z0, Z0, Z0
+	JMP    begunWhole
+
+fromBiasWhole:
+	VMOVUPS (DX), Z0
+	JMP     begunWhole
+
+fromCWhole:
+	MOVQ    16(AX), CX
+	MOVQ    24(AX), DX
+	VMOVUPS (CX), Z0
+
+begunWhole:
+beginDone:
 	MOVQ  (AX), CX
 	MOVQ  8(AX), DX
 	MOVQ  56(AX), BX
@@ -101,14 +126,16 @@ next:
 
 done:
 	MOVQ      a+0(FP), AX
+	CMPQ      80(AX), $0x10
+	JGE       finishWhole
 	MOVQ      40(AX), CX
 	CMPQ      CX, $0x00
-	JE        clamp
+	JE        clampPart
 	MOVQ      48(AX), DX
 	VMOVUPS.Z (CX), K1, Z1
 	VADDPS    Z1, Z0, Z0
 
-clamp:
+clampPart:
 	VBROADCASTSS 96(AX), Z1
 	VBROADCASTSS 100(AX), Z2
 	MOVQ         16(AX), CX
@@ -116,6 +143,26 @@ clamp:
 	VMAXPS       Z0, Z1, Z0
 	VMINPS       Z0, Z2, Z0
 	VMOVUPS      Z0, K1, (CX)
+	JMP          finishDone
+
+finishWhole:
+	MOVQ    40(AX), CX
+	CMPQ    CX, $0x00
+	JE      clampWhole
+	MOVQ    48(AX), DX
+	VMOVUPS (CX), Z1
+	VADDPS  Z1, Z0, Z0
+
+clampWhole:
+	VBROADCASTSS 96(AX), Z1
+	VBROADCASTSS 100(AX), Z2
+	MOVQ         16(AX), CX
+	MOVQ         24(AX), AX
+	VMAXPS       Z0, Z1, Z0
+	VMINPS       Z0, Z2, Z0
+	VMOVUPS      Z0, (CX)
+
+finishDone:
 	VZEROUPPER
 	RET
 
@@ -127,29 +174,58 @@ TEXT ·tileAVX512_2x1(SB), NOSPLIT|NOFRAME, $0-8
 	MOVL   $-1, DX
 	BZHIL  CX, DX, DX
 	KMOVW  DX, K1
+	CMPQ   80(AX), $0x10
+	JGE    beginWhole
 	MOVQ   88(AX), CX
 	MOVQ   32(AX), DX
 	CMPQ   CX, $0x00
-	JNE    fromC
+	JNE    fromCPart
 	CMPQ   DX, $0x00
-	JNE    fromBias
+	JNE    fromBiasPart
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
-	JMP    begun
+	JMP    begunPart
 
-fromBias:
+fromBiasPart:
 	VMOVUPS.Z (DX), K1, Z0
 	VMOVAPS   Z0, Z1
-	JMP       begun
+	JMP       begunPart
 
-fromC:
+fromCPart:
 	MOVQ      16(AX), CX
 	MOVQ      24(AX), DX
 	VMOVUPS.Z (CX), K1, Z0
 	ADDQ      DX, CX
 	VMOVUPS.Z (CX), K1, Z1
 
-begun:
+begunPart:
+	JMP beginDone
+
+beginWhole:
+	MOVQ   88(AX), CX
+	MOVQ   32(AX), DX
+	CMPQ   CX, $0x00
+	JNE    fromCWhole
+	CMPQ   DX, $0x00
+	JNE    fromBiasWhole
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	JMP    begunWhole
+
+fromBiasWhole:
+	VMOVUPS (DX), Z0
+	VMOVAPS Z0, Z1
+	JMP     begunWhole
+
+fromCWhole:
+	MOVQ    16(AX), CX
+	MOVQ    24(AX), DX
+	VMOVUPS (CX), Z0
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z1
+
+begunWhole:
+beginDone:
 	MOVQ  (AX), CX
 	MOVQ  8(AX), DX
 	MOVQ  56(AX), BX
@@ -210,9 +286,11 @@ next:
 
 done:
 	MOVQ      a+0(FP), AX
+	CMPQ      80(AX), $0x10
+	JGE       finishWhole
 	MOVQ      40(AX), CX
 	CMPQ      CX, $0x00
-	JE        clamp
+	JE        clampPart
 	MOVQ      48(AX), DX
 	VMOVUPS.Z (CX), K1, Z2
 	VADDPS    Z2, Z0, Z0
@@ -220,7 +298,7 @@ done:
 	VMOVUPS.Z (CX), K1, Z2
 	VADDPS    Z2, Z1, Z1
 
-clamp:
+clampPart:
 	VBROADCASTSS 96(AX), Z2
 	VBROADCASTSS 100(AX), Z3
 	MOVQ         16(AX), CX
@@ -232,6 +310,33 @@ clamp:
 	VMAXPS       Z1, Z2, Z1
 	VMINPS       Z1, Z3, Z1
 	VMOVUPS      Z1, K1, (CX)
+	JMP          finishDone
+
+finishWhole:
+	MOVQ    40(AX), CX
+	CMPQ    CX, $0x00
+	JE      clampWhole
+	MOVQ    48(AX), DX
+	VMOVUPS (CX), Z2
+	VADDPS  Z2, Z0, Z0
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z2
+	VADDPS  Z2, Z1, Z1
+
+clampWhole:
+	VBROADCASTSS 96(AX), Z2
+	VBROADCASTSS 100(AX), Z3
+	MOVQ         16(AX), CX
+	MOVQ         24(AX), AX
+	VMAXPS       Z0, Z2, Z0
+	VMINPS       Z0, Z3, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Z1, Z2, Z1
+	VMINPS       Z1, Z3, Z1
+	VMOVUPS      Z1, (CX)
+
+finishDone:
 	VZEROUPPER
 	RET
 
@@ -243,24 +348,26 @@ TEXT ·tileAVX512_3x1(SB), NOSPLIT|NOFRAME, $0-8
 	MOVL   $-1, DX
 	BZHIL  CX, DX, DX
 	KMOVW  DX, K1
+	CMPQ   80(AX), $0x10
+	JGE    beginWhole
 	MOVQ   88(AX), CX
 	MOVQ   32(AX), DX
 	CMPQ   CX, $0x00
-	JNE    fromC
+	JNE    fromCPart
 	CMPQ   DX, $0x00
-	JNE    fromBias
+	JNE    fromBiasPart
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
-	JMP    begun
+	JMP    begunPart
 
-fromBias:
+fromBiasPart:
 	VMOVUPS.Z (DX), K1, Z0
 	VMOVAPS   Z0, Z1
 	VMOVAPS   Z0, Z2
-	JMP       begun
+	JMP       begunPart
 
-fromC:
+fromCPart:
 	MOVQ      16(AX), CX
 	MOVQ      24(AX), DX
 	VMOVUPS.Z (CX), K1, Z0
@@ -269,7 +376,38 @@ fromC:
 	ADDQ      DX, CX
 	VMOVUPS.Z (CX), K1, Z2
 
-begun:
+begunPart:
+	JMP beginDone
+
+beginWhole:
+	MOVQ   88(AX), CX
+	MOVQ   32(AX), DX
+	CMPQ   CX, $0x00
+	JNE    fromCWhole
+	CMPQ   DX, $0x00
+	JNE    fromBiasWhole
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	JMP    begunWhole
+
+fromBiasWhole:
+	VMOVUPS (DX), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	JMP     begunWhole
+
+fromCWhole:
+	MOVQ    16(AX), CX
+	MOVQ    24(AX), DX
+	VMOVUPS (CX), Z0
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z2
+
+begunWhole:
+beginDone:
 	MOVQ  (AX), CX
 	MOVQ  8(AX), DX
 	MOVQ  56(AX), BX
@@ -338,9 +476,11 @@ next:
 
 done:
 	MOVQ      a+0(FP), AX
+	CMPQ      80(AX), $0x10
+	JGE       finishWhole
 	MOVQ      40(AX), CX
 	CMPQ      CX, $0x00
-	JE        clamp
+	JE        clampPart
 	MOVQ      48(AX), DX
 	VMOVUPS.Z (CX), K1, Z3
 	VADDPS    Z3, Z0, Z0
@@ -351,7 +491,7 @@ done:
 	VMOVUPS.Z (CX), K1, Z3
 	VADDPS    Z3, Z2, Z2
 
-clamp:
+clampPart:
 	VBROADCASTSS 96(AX), Z3
 	VBROADCASTSS 100(AX), Z4
 	MOVQ         16(AX), CX
@@ -367,6 +507,40 @@ clamp:
 	VMAXPS       Z2, Z3, Z2
 	VMINPS       Z2, Z4, Z2
 	VMOVUPS      Z2, K1, (CX)
+	JMP          finishDone
+
+finishWhole:
+	MOVQ    40(AX), CX
+	CMPQ    CX, $0x00
+	JE      clampWhole
+	MOVQ    48(AX), DX
+	VMOVUPS (CX), Z3
+	VADDPS  Z3, Z0, Z0
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z3
+	VADDPS  Z3, Z1, Z1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z3
+	VADDPS  Z3, Z2, Z2
+
+clampWhole:
+	VBROADCASTSS 96(AX), Z3
+	VBROADCASTSS 100(AX), Z4
+	MOVQ         16(AX), CX
+	MOVQ         24(AX), AX
+	VMAXPS       Z0, Z3, Z0
+	VMINPS       Z0, Z4, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Z1, Z3, Z1
+	VMINPS       Z1, Z4, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Z2, Z3, Z2
+	VMINPS       Z2, Z4, Z2
+	VMOVUPS      Z2, (CX)
+
+finishDone:
 	VZEROUPPER
 	RET
 
@@ -378,26 +552,28 @@ TEXT ·tileAVX512_4x1(SB), NOSPLIT|NOFRAME, $0-8
 	MOVL   $-1, DX
 	BZHIL  CX, DX, DX
 	KMOVW  DX, K1
+	CMPQ   80(AX), $0x10
+	JGE    beginWhole
 	MOVQ   88(AX), CX
 	MOVQ   32(AX), DX
 	CMPQ   CX, $0x00
-	JNE    fromC
+	JNE    fromCPart
 	CMPQ   DX, $0x00
-	JNE    fromBias
+	JNE    fromBiasPart
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
-	JMP    begun
+	JMP    begunPart
 
-fromBias:
+fromBiasPart:
 	VMOVUPS.Z (DX), K1, Z0
 	VMOVAPS   Z0, Z1
 	VMOVAPS   Z0, Z2
 	VMOVAPS   Z0, Z3
-	JMP       begun
+	JMP       begunPart
 
-fromC:
+fromCPart:
 	MOVQ      16(AX), CX
 	MOVQ      24(AX), DX
 	VMOVUPS.Z (CX), K1, Z0
@@ -408,7 +584,42 @@ fromC:
 	ADDQ      DX, CX
 	VMOVUPS.Z (CX), K1, Z3
 
-begun:
+begunPart:
+	JMP beginDone
+
+beginWhole:
+	MOVQ   88(AX), CX
+	MOVQ   32(AX), DX
+	CMPQ   CX, $0x00
+	JNE    fromCWhole
+	CMPQ   DX, $0x00
+	JNE    fromBiasWhole
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	JMP    begunWhole
+
+fromBiasWhole:
+	VMOVUPS (DX), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	JMP     begunWhole
+
+fromCWhole:
+	MOVQ    16(AX), CX
+	MOVQ    24(AX), DX
+	VMOVUPS (CX), Z0
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z2
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z3
+
+begunWhole:
+beginDone:
 	MOVQ  (AX), CX
 	MOVQ  8(AX), DX
 	MOVQ  56(AX), BX
@@ -485,9 +696,11 @@ next:
 
 done:
 	MOVQ      a+0(FP), AX
+	CMPQ      80(AX), $0x10
+	JGE       finishWhole
 	MOVQ      40(AX), CX
 	CMPQ      CX, $0x00
-	JE        clamp
+	JE        clampPart
 	MOVQ      48(AX), DX
 	VMOVUPS.Z (CX), K1, Z4
 	VADDPS    Z4, Z0, Z0
@@ -501,7 +714,7 @@ done:
 	VMOVUPS.Z (CX), K1, Z4
 	VADDPS    Z4, Z3, Z3
 
-clamp:
+clampPart:
 	VBROADCASTSS 96(AX), Z4
 	VBROADCASTSS 100(AX), Z5
 	MOVQ         16(AX), CX
@@ -521,6 +734,47 @@ clamp:
 	VMAXPS       Z3, Z4, Z3
 	VMINPS       Z3, Z5, Z3
 	VMOVUPS      Z3, K1, (CX)
+	JMP          finishDone
+
+finishWhole:
+	MOVQ    40(AX), CX
+	CMPQ    CX, $0x00
+	JE      clampWhole
+	MOVQ    48(AX), DX
+	VMOVUPS (CX), Z4
+	VADDPS  Z4, Z0, Z0
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z4
+	VADDPS  Z4, Z1, Z1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z4
+	VADDPS  Z4, Z2, Z2
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z4
+	VADDPS  Z4, Z3, Z3
+
+clampWhole:
+	VBROADCASTSS 96(AX), Z4
+	VBROADCASTSS 100(AX), Z5
+	MOVQ         16(AX), CX
+	MOVQ         24(AX), AX
+	VMAXPS       Z0, Z4, Z0
+	VMINPS       Z0, Z5, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Z1, Z4, Z1
+	VMINPS       Z1, Z5, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Z2, Z4, Z2
+	VMINPS       Z2, Z5, Z2
+	VMOVUPS      Z2, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Z3, Z4, Z3
+	VMINPS       Z3, Z5, Z3
+	VMOVUPS      Z3, (CX)
+
+finishDone:
 	VZEROUPPER
 	RET
 
@@ -532,28 +786,30 @@ TEXT ·tileAVX512_5x1(SB), NOSPLIT|NOFRAME, $0-8
 	MOVL   $-1, DX
 	BZHIL  CX, DX, DX
 	KMOVW  DX, K1
+	CMPQ   80(AX), $0x10
+	JGE    beginWhole
 	MOVQ   88(AX), CX
 	MOVQ   32(AX), DX
 	CMPQ   CX, $0x00
-	JNE    fromC
+	JNE    fromCPart
 	CMPQ   DX, $0x00
-	JNE    fromBias
+	JNE    fromBiasPart
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 	VXORPS Z4, Z4, Z4
-	JMP    begun
+	JMP    begunPart
 
-fromBias:
+fromBiasPart:
 	VMOVUPS.Z (DX), K1, Z0
 	VMOVAPS   Z0, Z1
 	VMOVAPS   Z0, Z2
 	VMOVAPS   Z0, Z3
 	VMOVAPS   Z0, Z4
-	JMP       begun
+	JMP       begunPart
 
-fromC:
+fromCPart:
 	MOVQ      16(AX), CX
 	MOVQ      24(AX), DX
 	VMOVUPS.Z (CX), K1, Z0
@@ -566,7 +822,46 @@ fromC:
 	ADDQ      DX, CX
 	VMOVUPS.Z (CX), K1, Z4
 
-begun:
+begunPart:
+	JMP beginDone
+
+beginWhole:
+	MOVQ   88(AX), CX
+	MOVQ   32(AX), DX
+	CMPQ   CX, $0x00
+	JNE    fromCWhole
+	CMPQ   DX, $0x00
+	JNE    fromBiasWhole
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	JMP    begunWhole
+
+fromBiasWhole:
+	VMOVUPS (DX), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	JMP     begunWhole
+
+fromCWhole:
+	MOVQ    16(AX), CX
+	MOVQ    24(AX), DX
+	VMOVUPS (CX), Z0
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z2
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z3
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z4
+
+begunWhole:
+beginDone:
 	MOVQ  (AX), CX
 	MOVQ  8(AX), DX
 	MOVQ  56(AX), BX
@@ -651,9 +946,11 @@ next:
 
 done:
 	MOVQ      a+0(FP), AX
+	CMPQ      80(AX), $0x10
+	JGE       finishWhole
 	MOVQ      40(AX), CX
 	CMPQ      CX, $0x00
-	JE        clamp
+	JE        clampPart
 	MOVQ      48(AX), DX
 	VMOVUPS.Z (CX), K1, Z5
 	VADDPS    Z5, Z0, Z0
@@ -670,7 +967,7 @@ done:
 	VMOVUPS.Z (CX), K1, Z5
 	VADDPS    Z5, Z4, Z4
 
-clamp:
+clampPart:
 	VBROADCASTSS 96(AX), Z5
 	VBROADCASTSS 100(AX), Z6
 	MOVQ         16(AX), CX
@@ -694,6 +991,54 @@ clamp:
 	VMAXPS       Z4, Z5, Z4
 	VMINPS       Z4, Z6, Z4
 	VMOVUPS      Z4, K1, (CX)
+	JMP          finishDone
+
+finishWhole:
+	MOVQ    40(AX), CX
+	CMPQ    CX, $0x00
+	JE      clampWhole
+	MOVQ    48(AX), DX
+	VMOVUPS (CX), Z5
+	VADDPS  Z5, Z0, Z0
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z5
+	VADDPS  Z5, Z1, Z1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z5
+	VADDPS  Z5, Z2, Z2
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z5
+	VADDPS  Z5, Z3, Z3
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z5
+	VADDPS  Z5, Z4, Z4
+
+clampWhole:
+	VBROADCASTSS 96(AX), Z5
+	VBROADCASTSS 100(AX), Z6
+	MOVQ         16(AX), CX
+	MOVQ         24(AX), AX
+	VMAXPS       Z0, Z5, Z0
+	VMINPS       Z0, Z6, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Z1, Z5, Z1
+	VMINPS       Z1, Z6, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Z2, Z5, Z2
+	VMINPS       Z2, Z6, Z2
+	VMOVUPS      Z2, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Z3, Z5, Z3
+	VMINPS       Z3, Z6, Z3
+	VMOVUPS      Z3, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Z4, Z5, Z4
+	VMINPS       Z4, Z6, Z4
+	VMOVUPS      Z4, (CX)
+
+finishDone:
 	VZEROUPPER
 	RET
 
@@ -705,30 +1050,32 @@ TEXT ·tileAVX512_6x1(SB), NOSPLIT|NOFRAME, $0-8
 	MOVL   $-1, DX
 	BZHIL  CX, DX, DX
 	KMOVW  DX, K1
+	CMPQ   80(AX), $0x10
+	JGE    beginWhole
 	MOVQ   88(AX), CX
 	MOVQ   32(AX), DX
 	CMPQ   CX, $0x00
-	JNE    fromC
+	JNE    fromCPart
 	CMPQ   DX, $0x00
-	JNE    fromBias
+	JNE    fromBiasPart
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
-	JMP    begun
+	JMP    begunPart
 
-fromBias:
+fromBiasPart:
 	VMOVUPS.Z (DX), K1, Z0
 	VMOVAPS   Z0, Z1
 	VMOVAPS   Z0, Z2
 	VMOVAPS   Z0, Z3
 	VMOVAPS   Z0, Z4
 	VMOVAPS   Z0, Z5
-	JMP       begun
+	JMP       begunPart
 
-fromC:
+fromCPart:
 	MOVQ      16(AX), CX
 	MOVQ      24(AX), DX
 	VMOVUPS.Z (CX), K1, Z0
@@ -743,7 +1090,50 @@ fromC:
 	ADDQ      DX, CX
 	VMOVUPS.Z (CX), K1, Z5
 
-begun:
+begunPart:
+	JMP beginDone
+
+beginWhole:
+	MOVQ   88(AX), CX
+	MOVQ   32(AX), DX
+	CMPQ   CX, $0x00
+	JNE    fromCWhole
+	CMPQ   DX, $0x00
+	JNE    fromBiasWhole
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	JMP    begunWhole
+
+fromBiasWhole:
+	VMOVUPS (DX), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	JMP     begunWhole
+
+fromCWhole:
+	MOVQ    16(AX), CX
+	MOVQ    24(AX), DX
+	VMOVUPS (CX), Z0
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z2
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z3
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z4
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z5
+
+begunWhole:
+beginDone:
 	MOVQ  (AX), CX
 	MOVQ  8(AX), DX
 	MOVQ  56(AX), BX
@@ -836,9 +1226,11 @@ next:
 
 done:
 	MOVQ      a+0(FP), AX
+	CMPQ      80(AX), $0x10
+	JGE       finishWhole
 	MOVQ      40(AX), CX
 	CMPQ      CX, $0x00
-	JE        clamp
+	JE        clampPart
 	MOVQ      48(AX), DX
 	VMOVUPS.Z (CX), K1, Z6
 	VADDPS    Z6, Z0, Z0
@@ -858,7 +1250,7 @@ done:
 	VMOVUPS.Z (CX), K1, Z6
 	VADDPS    Z6, Z5, Z5
 
-clamp:
+clampPart:
 	VBROADCASTSS 96(AX), Z6
 	VBROADCASTSS 100(AX), Z7
 	MOVQ         16(AX), CX
@@ -886,6 +1278,61 @@ clamp:
 	VMAXPS       Z5, Z6, Z5
 	VMINPS       Z5, Z7, Z5
 	VMOVUPS      Z5, K1, (CX)
+	JMP          finishDone
+
+finishWhole:
+	MOVQ    40(AX), CX
+	CMPQ    CX, $0x00
+	JE      clampWhole
+	MOVQ    48(AX), DX
+	VMOVUPS (CX), Z6
+	VADDPS  Z6, Z0, Z0
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z6
+	VADDPS  Z6, Z1, Z1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z6
+	VADDPS  Z6, Z2, Z2
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z6
+	VADDPS  Z6, Z3, Z3
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z6
+	VADDPS  Z6, Z4, Z4
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z6
+	VADDPS  Z6, Z5, Z5
+
+clampWhole:
+	VBROADCASTSS 96(AX), Z6
+	VBROADCASTSS 100(AX), Z7
+	MOVQ         16(AX), CX
+	MOVQ         24(AX), AX
+	VMAXPS       Z0, Z6, Z0
+	VMINPS       Z0, Z7, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Z1, Z6, Z1
+	VMINPS       Z1, Z7, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Z2, Z6, Z2
+	VMINPS       Z2, Z7, Z2
+	VMOVUPS      Z2, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Z3, Z6, Z3
+	VMINPS       Z3, Z7, Z3
+	VMOVUPS      Z3, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Z4, Z6, Z4
+	VMINPS       Z4, Z7, Z4
+	VMOVUPS      Z4, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Z5, Z6, Z5
+	VMINPS       Z5, Z7, Z5
+	VMOVUPS      Z5, (CX)
+
+finishDone:
 	VZEROUPPER
 	RET
 
@@ -897,12 +1344,14 @@ TEXT ·tileAVX512_7x1(SB), NOSPLIT|NOFRAME, $0-8
 	MOVL   $-1, DX
 	BZHIL  CX, DX, DX
 	KMOVW  DX, K1
+	CMPQ   80(AX), $0x10
+	JGE    beginWhole
 	MOVQ   88(AX), CX
 	MOVQ   32(AX), DX
 	CMPQ   CX, $0x00
-	JNE    fromC
+	JNE    fromCPart
 	CMPQ   DX, $0x00
-	JNE    fromBias
+	JNE    fromBiasPart
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -910,9 +1359,9 @@ TEXT ·tileAVX512_7x1(SB), NOSPLIT|NOFRAME, $0-8
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
-	JMP    begun
+	JMP    begunPart
 
-fromBias:
+fromBiasPart:
 	VMOVUPS.Z (DX), K1, Z0
 	VMOVAPS   Z0, Z1
 	VMOVAPS   Z0, Z2
@@ -920,9 +1369,9 @@ fromBias:
 	VMOVAPS   Z0, Z4
 	VMOVAPS   Z0, Z5
 	VMOVAPS   Z0, Z6
-	JMP       begun
+	JMP       begunPart
 
-fromC:
+fromCPart:
 	MOVQ      16(AX), CX
 	MOVQ      24(AX), DX
 	VMOVUPS.Z (CX), K1, Z0
@@ -939,7 +1388,54 @@ fromC:
 	ADDQ      DX, CX
 	VMOVUPS.Z (CX), K1, Z6
 
-begun:
+begunPart:
+	JMP beginDone
+
+beginWhole:
+	MOVQ   88(AX), CX
+	MOVQ   32(AX), DX
+	CMPQ   CX, $0x00
+	JNE    fromCWhole
+	CMPQ   DX, $0x00
+	JNE    fromBiasWhole
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	JMP    begunWhole
+
+fromBiasWhole:
+	VMOVUPS (DX), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	JMP     begunWhole
+
+fromCWhole:
+	MOVQ    16(AX), CX
+	MOVQ    24(AX), DX
+	VMOVUPS (CX), Z0
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z2
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z3
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z4
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z5
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z6
+
+begunWhole:
+beginDone:
 	MOVQ  (AX), CX
 	MOVQ  8(AX), DX
 	MOVQ  56(AX), BX
@@ -1040,9 +1536,11 @@ next:
 
 done:
 	MOVQ      a+0(FP), AX
+	CMPQ      80(AX), $0x10
+	JGE       finishWhole
 	MOVQ      40(AX), CX
 	CMPQ      CX, $0x00
-	JE        clamp
+	JE        clampPart
 	MOVQ      48(AX), DX
 	VMOVUPS.Z (CX), K1, Z7
 	VADDPS    Z7, Z0, Z0
@@ -1065,7 +1563,7 @@ done:
 	VMOVUPS.Z (CX), K1, Z7
 	VADDPS    Z7, Z6, Z6
 
-clamp:
+clampPart:
 	VBROADCASTSS 96(AX), Z7
 	VBROADCASTSS 100(AX), Z8
 	MOVQ         16(AX), CX
@@ -1097,6 +1595,68 @@ clamp:
 	VMAXPS       Z6, Z7, Z6
 	VMINPS       Z6, Z8, Z6
 	VMOVUPS      Z6, K1, (CX)
+	JMP          finishDone
+
+finishWhole:
+	MOVQ    40(AX), CX
+	CMPQ    CX, $0x00
+	JE      clampWhole
+	MOVQ    48(AX), DX
+	VMOVUPS (CX), Z7
+	VADDPS  Z7, Z0, Z0
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z7
+	VADDPS  Z7, Z1, Z1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z7
+	VADDPS  Z7, Z2, Z2
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z7
+	VADDPS  Z7, Z3, Z3
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z7
+	VADDPS  Z7, Z4, Z4
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z7
+	VADDPS  Z7, Z5, Z5
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z7
+	VADDPS  Z7, Z6, Z6
+
+clampWhole:
+	VBROADCASTSS 96(AX), Z7
+	VBROADCASTSS 100(AX), Z8
+	MOVQ         16(AX), CX
+	MOVQ         24(AX), AX
+	VMAXPS       Z0, Z7, Z0
+	VMINPS       Z0, Z8, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Z1, Z7, Z1
+	VMINPS       Z1, Z8, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Z2, Z7, Z2
+	VMINPS       Z2, Z8, Z2
+	VMOVUPS      Z2, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Z3, Z7, Z3
+	VMINPS       Z3, Z8, Z3
+	VMOVUPS      Z3, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Z4, Z7, Z4
+	VMINPS       Z4, Z8, Z4
+	VMOVUPS      Z4, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Z5, Z7, Z5
+	VMINPS       Z5, Z8, Z5
+	VMOVUPS      Z5, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Z6, Z7, Z6
+	VMINPS       Z6, Z8, Z6
+	VMOVUPS      Z6, (CX)
+
+finishDone:
 	VZEROUPPER
 	RET
 
@@ -1109,12 +1669,14 @@ tile:
 	MOVL   $-1, DX
 	BZHIL  CX, DX, DX
 	KMOVW  DX, K1
+	CMPQ   80(AX), $0x10
+	JGE    beginWhole
 	MOVQ   88(AX), CX
 	MOVQ   32(AX), DX
 	CMPQ   CX, $0x00
-	JNE    fromC
+	JNE    fromCPart
 	CMPQ   DX, $0x00
-	JNE    fromBias
+	JNE    fromBiasPart
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -1123,9 +1685,9 @@ tile:
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
-	JMP    begun
+	JMP    begunPart
 
-fromBias:
+fromBiasPart:
 	VMOVUPS.Z (DX), K1, Z0
 	VMOVAPS   Z0, Z1
 	VMOVAPS   Z0, Z2
@@ -1134,9 +1696,9 @@ fromBias:
 	VMOVAPS   Z0, Z5
 	VMOVAPS   Z0, Z6
 	VMOVAPS   Z0, Z7
-	JMP       begun
+	JMP       begunPart
 
-fromC:
+fromCPart:
 	MOVQ      16(AX), CX
 	MOVQ      24(AX), DX
 	VMOVUPS.Z (CX), K1, Z0
@@ -1155,7 +1717,58 @@ fromC:
 	ADDQ      DX, CX
 	VMOVUPS.Z (CX), K1, Z7
 
-begun:
+begunPart:
+	JMP beginDone
+
+beginWhole:
+	MOVQ   88(AX), CX
+	MOVQ   32(AX), DX
+	CMPQ   CX, $0x00
+	JNE    fromCWhole
+	CMPQ   DX, $0x00
+	JNE    fromBiasWhole
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	JMP    begunWhole
+
+fromBiasWhole:
+	VMOVUPS (DX), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	JMP     begunWhole
+
+fromCWhole:
+	MOVQ    16(AX), CX
+	MOVQ    24(AX), DX
+	VMOVUPS (CX), Z0
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z2
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z3
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z4
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z5
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z6
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z7
+
+begunWhole:
+beginDone:
 	MOVQ  (AX), CX
 	MOVQ  8(AX), DX
 	MOVQ  56(AX), BX
@@ -1264,9 +1877,11 @@ next:
 
 done:
 	MOVQ      a+0(FP), AX
+	CMPQ      80(AX), $0x10
+	JGE       finishWhole
 	MOVQ      40(AX), CX
 	CMPQ      CX, $0x00
-	JE        clamp
+	JE        clampPart
 	MOVQ      48(AX), DX
 	VMOVUPS.Z (CX), K1, Z8
 	VADDPS    Z8, Z0, Z0
@@ -1292,7 +1907,7 @@ done:
 	VMOVUPS.Z (CX), K1, Z8
 	VADDPS    Z8, Z7, Z7
 
-clamp:
+clampPart:
 	VBROADCASTSS 96(AX), Z8
 	VBROADCASTSS 100(AX), Z9
 	MOVQ         16(AX), CX
@@ -1328,24 +1943,93 @@ clamp:
 	VMAXPS       Z7, Z8, Z7
 	VMINPS       Z7, Z9, Z7
 	VMOVUPS      Z7, K1, (CX)
-	MOVQ         a+0(FP), AX
-	MOVQ         104(AX), CX
-	DECQ         CX
-	JZ           last
-	MOVQ         CX, 104(AX)
-	MOVQ         56(AX), CX
-	SHLQ         $0x06, CX
-	ADDQ         CX, (AX)
-	MOVQ         24(AX), CX
-	SHLQ         $0x03, CX
-	ADDQ         CX, 16(AX)
-	MOVQ         40(AX), CX
-	TESTQ        CX, CX
-	JZ           tile
-	MOVQ         48(AX), CX
-	SHLQ         $0x03, CX
-	ADDQ         CX, 40(AX)
-	JMP          tile
+	JMP          finishDone
+
+finishWhole:
+	MOVQ    40(AX), CX
+	CMPQ    CX, $0x00
+	JE      clampWhole
+	MOVQ    48(AX), DX
+	VMOVUPS (CX), Z8
+	VADDPS  Z8, Z0, Z0
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z8
+	VADDPS  Z8, Z1, Z1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z8
+	VADDPS  Z8, Z2, Z2
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z8
+	VADDPS  Z8, Z3, Z3
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z8
+	VADDPS  Z8, Z4, Z4
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z8
+	VADDPS  Z8, Z5, Z5
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z8
+	VADDPS  Z8, Z6, Z6
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z8
+	VADDPS  Z8, Z7, Z7
+
+clampWhole:
+	VBROADCASTSS 96(AX), Z8
+	VBROADCASTSS 100(AX), Z9
+	MOVQ         16(AX), CX
+	MOVQ         24(AX), AX
+	VMAXPS       Z0, Z8, Z0
+	VMINPS       Z0, Z9, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Z1, Z8, Z1
+	VMINPS       Z1, Z9, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Z2, Z8, Z2
+	VMINPS       Z2, Z9, Z2
+	VMOVUPS      Z2, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Z3, Z8, Z3
+	VMINPS       Z3, Z9, Z3
+	VMOVUPS      Z3, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Z4, Z8, Z4
+	VMINPS       Z4, Z9, Z4
+	VMOVUPS      Z4, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Z5, Z8, Z5
+	VMINPS       Z5, Z9, Z5
+	VMOVUPS      Z5, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Z6, Z8, Z6
+	VMINPS       Z6, Z9, Z6
+	VMOVUPS      Z6, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Z7, Z8, Z7
+	VMINPS       Z7, Z9, Z7
+	VMOVUPS      Z7, (CX)
+
+finishDone:
+	MOVQ  a+0(FP), AX
+	MOVQ  104(AX), CX
+	DECQ  CX
+	JZ    last
+	MOVQ  CX, 104(AX)
+	MOVQ  56(AX), CX
+	SHLQ  $0x06, CX
+	ADDQ  CX, (AX)
+	MOVQ  24(AX), CX
+	SHLQ  $0x03, CX
+	ADDQ  CX, 16(AX)
+	MOVQ  40(AX), CX
+	TESTQ CX, CX
+	JZ    tile
+	MOVQ  48(AX), CX
+	SHLQ  $0x03, CX
+	ADDQ  CX, 40(AX)
+	JMP   tile
 
 last:
 	VZEROUPPER
@@ -1362,25 +2046,50 @@ TEXT ·tileAVX2_1x1(SB), NOSPLIT|NOFRAME, $0-8
 	CMOVQGT BX, CX
 	NEGQ    CX
 	VMOVUPS 32(DX)(CX*4), Y0
+	CMPQ    80(AX), $0x08
+	JGE     beginWhole
 	MOVQ    88(AX), CX
 	MOVQ    32(AX), DX
 	CMPQ    CX, $0x00
-	JNE     fromC
+	JNE     fromCPart
 	CMPQ    DX, $0x00
-	JNE     fromBias
+	JNE     fromBiasPart
 	VXORPS  Y0, Y0, Y0
-	JMP     begun
+	JMP     begunPart
 
-fromBias:
+fromBiasPart:
 	VMASKMOVPS (DX), Y0, Y0
-	JMP        begun
+	JMP        begunPart
 
-fromC:
+fromCPart:
 	MOVQ       16(AX), CX
 	MOVQ       24(AX), DX
 	VMASKMOVPS (CX), Y0, Y0
 
-begun:
+begunPart:
+	JMP beginDone
+
+beginWhole:
+	MOVQ   88(AX), CX
+	MOVQ   32(AX), DX
+	CMPQ   CX, $0x00
+	JNE    fromCWhole
+	CMPQ   DX, $0x00
+	JNE    fromBiasWhole
+	VXORPS Y0, Y0, Y0
+	JMP    begunWhole
+
+fromBiasWhole:
+	VMOVUPS (DX), Y0
+	JMP     begunWhole
+
+fromCWhole:
+	MOVQ    16(AX), CX
+	MOVQ    24(AX), DX
+	VMOVUPS (CX), Y0
+
+begunWhole:
+beginDone:
 	MOVQ  (AX), CX
 	MOVQ  8(AX), DX
 	MOVQ  56(AX), BX
@@ -1438,6 +2147,8 @@ next:
 
 done:
 	MOVQ       a+0(FP), AX
+	CMPQ       80(AX), $0x08
+	JGE        finishWhole
 	MOVQ       80(AX), CX
 	LEAQ       tileMask<>+0(SB), DX
 	MOVQ       $+8, BX
@@ -1447,12 +2158,12 @@ done:
 	VMOVUPS    32(DX)(CX*4), Y1
 	MOVQ       40(AX), CX
 	CMPQ       CX, $0x00
-	JE         clamp
+	JE         clampPart
 	MOVQ       48(AX), DX
 	VMASKMOVPS (CX), Y1, Y2
 	VADDPS     Y2, Y0, Y0
 
-clamp:
+clampPart:
 	VBROADCASTSS 96(AX), Y2
 	VBROADCASTSS 100(AX), Y3
 	MOVQ         16(AX), CX
@@ -1460,6 +2171,26 @@ clamp:
 	VMAXPS       Y0, Y2, Y0
 	VMINPS       Y0, Y3, Y0
 	VMASKMOVPS   Y0, Y1, (CX)
+	JMP          finishDone
+
+finishWhole:
+	MOVQ    40(AX), CX
+	CMPQ    CX, $0x00
+	JE      clampWhole
+	MOVQ    48(AX), DX
+	VMOVUPS (CX), Y1
+	VADDPS  Y1, Y0, Y0
+
+clampWhole:
+	VBROADCASTSS 96(AX), Y1
+	VBROADCASTSS 100(AX), Y2
+	MOVQ         16(AX), CX
+	MOVQ         24(AX), AX
+	VMAXPS       Y0, Y1, Y0
+	VMINPS       Y0, Y2, Y0
+	VMOVUPS      Y0, (CX)
+
+finishDone:
 	VZEROUPPER
 	RET
 
@@ -1474,29 +2205,58 @@ TEXT ·tileAVX2_2x1(SB), NOSPLIT|NOFRAME, $0-8
 	CMOVQGT BX, CX
 	NEGQ    CX
 	VMOVUPS 32(DX)(CX*4), Y1
+	CMPQ    80(AX), $0x08
+	JGE     beginWhole
 	MOVQ    88(AX), CX
 	MOVQ    32(AX), DX
 	CMPQ    CX, $0x00
-	JNE     fromC
+	JNE     fromCPart
 	CMPQ    DX, $0x00
-	JNE     fromBias
+	JNE     fromBiasPart
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
-	JMP     begun
+	JMP     begunPart
 
-fromBias:
+fromBiasPart:
 	VMASKMOVPS (DX), Y1, Y0
 	VMOVAPS    Y0, Y1
-	JMP        begun
+	JMP        begunPart
 
-fromC:
+fromCPart:
 	MOVQ       16(AX), CX
 	MOVQ       24(AX), DX
 	VMASKMOVPS (CX), Y1, Y0
 	ADDQ       DX, CX
 	VMASKMOVPS (CX), Y1, Y1
 
-begun:
+begunPart:
+	JMP beginDone
+
+beginWhole:
+	MOVQ   88(AX), CX
+	MOVQ   32(AX), DX
+	CMPQ   CX, $0x00
+	JNE    fromCWhole
+	CMPQ   DX, $0x00
+	JNE    fromBiasWhole
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	JMP    begunWhole
+
+fromBiasWhole:
+	VMOVUPS (DX), Y0
+	VMOVAPS Y0, Y1
+	JMP     begunWhole
+
+fromCWhole:
+	MOVQ    16(AX), CX
+	MOVQ    24(AX), DX
+	VMOVUPS (CX), Y0
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y1
+
+begunWhole:
+beginDone:
 	MOVQ  (AX), CX
 	MOVQ  8(AX), DX
 	MOVQ  56(AX), BX
@@ -1567,6 +2327,8 @@ next:
 
 done:
 	MOVQ       a+0(FP), AX
+	CMPQ       80(AX), $0x08
+	JGE        finishWhole
 	MOVQ       80(AX), CX
 	LEAQ       tileMask<>+0(SB), DX
 	MOVQ       $+8, BX
@@ -1576,7 +2338,7 @@ done:
 	VMOVUPS    32(DX)(CX*4), Y2
 	MOVQ       40(AX), CX
 	CMPQ       CX, $0x00
-	JE         clamp
+	JE         clampPart
 	MOVQ       48(AX), DX
 	VMASKMOVPS (CX), Y2, Y3
 	VADDPS     Y3, Y0, Y0
@@ -1584,7 +2346,7 @@ done:
 	VMASKMOVPS (CX), Y2, Y3
 	VADDPS     Y3, Y1, Y1
 
-clamp:
+clampPart:
 	VBROADCASTSS 96(AX), Y3
 	VBROADCASTSS 100(AX), Y4
 	MOVQ         16(AX), CX
@@ -1596,6 +2358,33 @@ clamp:
 	VMAXPS       Y1, Y3, Y1
 	VMINPS       Y1, Y4, Y1
 	VMASKMOVPS   Y1, Y2, (CX)
+	JMP          finishDone
+
+finishWhole:
+	MOVQ    40(AX), CX
+	CMPQ    CX, $0x00
+	JE      clampWhole
+	MOVQ    48(AX), DX
+	VMOVUPS (CX), Y2
+	VADDPS  Y2, Y0, Y0
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y2
+	VADDPS  Y2, Y1, Y1
+
+clampWhole:
+	VBROADCASTSS 96(AX), Y2
+	VBROADCASTSS 100(AX), Y3
+	MOVQ         16(AX), CX
+	MOVQ         24(AX), AX
+	VMAXPS       Y0, Y2, Y0
+	VMINPS       Y0, Y3, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Y1, Y2, Y1
+	VMINPS       Y1, Y3, Y1
+	VMOVUPS      Y1, (CX)
+
+finishDone:
 	VZEROUPPER
 	RET
 
@@ -1610,24 +2399,26 @@ TEXT ·tileAVX2_3x1(SB), NOSPLIT|NOFRAME, $0-8
 	CMOVQGT BX, CX
 	NEGQ    CX
 	VMOVUPS 32(DX)(CX*4), Y2
+	CMPQ    80(AX), $0x08
+	JGE     beginWhole
 	MOVQ    88(AX), CX
 	MOVQ    32(AX), DX
 	CMPQ    CX, $0x00
-	JNE     fromC
+	JNE     fromCPart
 	CMPQ    DX, $0x00
-	JNE     fromBias
+	JNE     fromBiasPart
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
-	JMP     begun
+	JMP     begunPart
 
-fromBias:
+fromBiasPart:
 	VMASKMOVPS (DX), Y2, Y0
 	VMOVAPS    Y0, Y1
 	VMOVAPS    Y0, Y2
-	JMP        begun
+	JMP        begunPart
 
-fromC:
+fromCPart:
 	MOVQ       16(AX), CX
 	MOVQ       24(AX), DX
 	VMASKMOVPS (CX), Y2, Y0
@@ -1636,7 +2427,38 @@ fromC:
 	ADDQ       DX, CX
 	VMASKMOVPS (CX), Y2, Y2
 
-begun:
+begunPart:
+	JMP beginDone
+
+beginWhole:
+	MOVQ   88(AX), CX
+	MOVQ   32(AX), DX
+	CMPQ   CX, $0x00
+	JNE    fromCWhole
+	CMPQ   DX, $0x00
+	JNE    fromBiasWhole
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	JMP    begunWhole
+
+fromBiasWhole:
+	VMOVUPS (DX), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	JMP     begunWhole
+
+fromCWhole:
+	MOVQ    16(AX), CX
+	MOVQ    24(AX), DX
+	VMOVUPS (CX), Y0
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y2
+
+begunWhole:
+beginDone:
 	MOVQ  (AX), CX
 	MOVQ  8(AX), DX
 	MOVQ  56(AX), BX
@@ -1720,6 +2542,8 @@ next:
 
 done:
 	MOVQ       a+0(FP), AX
+	CMPQ       80(AX), $0x08
+	JGE        finishWhole
 	MOVQ       80(AX), CX
 	LEAQ       tileMask<>+0(SB), DX
 	MOVQ       $+8, BX
@@ -1729,7 +2553,7 @@ done:
 	VMOVUPS    32(DX)(CX*4), Y3
 	MOVQ       40(AX), CX
 	CMPQ       CX, $0x00
-	JE         clamp
+	JE         clampPart
 	MOVQ       48(AX), DX
 	VMASKMOVPS (CX), Y3, Y4
 	VADDPS     Y4, Y0, Y0
@@ -1740,7 +2564,7 @@ done:
 	VMASKMOVPS (CX), Y3, Y4
 	VADDPS     Y4, Y2, Y2
 
-clamp:
+clampPart:
 	VBROADCASTSS 96(AX), Y4
 	VBROADCASTSS 100(AX), Y5
 	MOVQ         16(AX), CX
@@ -1756,6 +2580,40 @@ clamp:
 	VMAXPS       Y2, Y4, Y2
 	VMINPS       Y2, Y5, Y2
 	VMASKMOVPS   Y2, Y3, (CX)
+	JMP          finishDone
+
+finishWhole:
+	MOVQ    40(AX), CX
+	CMPQ    CX, $0x00
+	JE      clampWhole
+	MOVQ    48(AX), DX
+	VMOVUPS (CX), Y3
+	VADDPS  Y3, Y0, Y0
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y3
+	VADDPS  Y3, Y1, Y1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y3
+	VADDPS  Y3, Y2, Y2
+
+clampWhole:
+	VBROADCASTSS 96(AX), Y3
+	VBROADCASTSS 100(AX), Y4
+	MOVQ         16(AX), CX
+	MOVQ         24(AX), AX
+	VMAXPS       Y0, Y3, Y0
+	VMINPS       Y0, Y4, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Y1, Y3, Y1
+	VMINPS       Y1, Y4, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Y2, Y3, Y2
+	VMINPS       Y2, Y4, Y2
+	VMOVUPS      Y2, (CX)
+
+finishDone:
 	VZEROUPPER
 	RET
 
@@ -1770,26 +2628,28 @@ TEXT ·tileAVX2_4x1(SB), NOSPLIT|NOFRAME, $0-8
 	CMOVQGT BX, CX
 	NEGQ    CX
 	VMOVUPS 32(DX)(CX*4), Y3
+	CMPQ    80(AX), $0x08
+	JGE     beginWhole
 	MOVQ    88(AX), CX
 	MOVQ    32(AX), DX
 	CMPQ    CX, $0x00
-	JNE     fromC
+	JNE     fromCPart
 	CMPQ    DX, $0x00
-	JNE     fromBias
+	JNE     fromBiasPart
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
-	JMP     begun
+	JMP     begunPart
 
-fromBias:
+fromBiasPart:
 	VMASKMOVPS (DX), Y3, Y0
 	VMOVAPS    Y0, Y1
 	VMOVAPS    Y0, Y2
 	VMOVAPS    Y0, Y3
-	JMP        begun
+	JMP        begunPart
 
-fromC:
+fromCPart:
 	MOVQ       16(AX), CX
 	MOVQ       24(AX), DX
 	VMASKMOVPS (CX), Y3, Y0
@@ -1800,7 +2660,42 @@ fromC:
 	ADDQ       DX, CX
 	VMASKMOVPS (CX), Y3, Y3
 
-begun:
+begunPart:
+	JMP beginDone
+
+beginWhole:
+	MOVQ   88(AX), CX
+	MOVQ   32(AX), DX
+	CMPQ   CX, $0x00
+	JNE    fromCWhole
+	CMPQ   DX, $0x00
+	JNE    fromBiasWhole
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	JMP    begunWhole
+
+fromBiasWhole:
+	VMOVUPS (DX), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	JMP     begunWhole
+
+fromCWhole:
+	MOVQ    16(AX), CX
+	MOVQ    24(AX), DX
+	VMOVUPS (CX), Y0
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y2
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y3
+
+begunWhole:
+beginDone:
 	MOVQ  (AX), CX
 	MOVQ  8(AX), DX
 	MOVQ  56(AX), BX
@@ -1897,6 +2792,8 @@ next:
 
 done:
 	MOVQ       a+0(FP), AX
+	CMPQ       80(AX), $0x08
+	JGE        finishWhole
 	MOVQ       80(AX), CX
 	LEAQ       tileMask<>+0(SB), DX
 	MOVQ       $+8, BX
@@ -1906,7 +2803,7 @@ done:
 	VMOVUPS    32(DX)(CX*4), Y4
 	MOVQ       40(AX), CX
 	CMPQ       CX, $0x00
-	JE         clamp
+	JE         clampPart
 	MOVQ       48(AX), DX
 	VMASKMOVPS (CX), Y4, Y5
 	VADDPS     Y5, Y0, Y0
@@ -1920,7 +2817,7 @@ done:
 	VMASKMOVPS (CX), Y4, Y5
 	VADDPS     Y5, Y3, Y3
 
-clamp:
+clampPart:
 	VBROADCASTSS 96(AX), Y5
 	VBROADCASTSS 100(AX), Y6
 	MOVQ         16(AX), CX
@@ -1940,6 +2837,680 @@ clamp:
 	VMAXPS       Y3, Y5, Y3
 	VMINPS       Y3, Y6, Y3
 	VMASKMOVPS   Y3, Y4, (CX)
+	JMP          finishDone
+
+finishWhole:
+	MOVQ    40(AX), CX
+	CMPQ    CX, $0x00
+	JE      clampWhole
+	MOVQ    48(AX), DX
+	VMOVUPS (CX), Y4
+	VADDPS  Y4, Y0, Y0
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y4
+	VADDPS  Y4, Y1, Y1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y4
+	VADDPS  Y4, Y2, Y2
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y4
+	VADDPS  Y4, Y3, Y3
+
+clampWhole:
+	VBROADCASTSS 96(AX), Y4
+	VBROADCASTSS 100(AX), Y5
+	MOVQ         16(AX), CX
+	MOVQ         24(AX), AX
+	VMAXPS       Y0, Y4, Y0
+	VMINPS       Y0, Y5, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Y1, Y4, Y1
+	VMINPS       Y1, Y5, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Y2, Y4, Y2
+	VMINPS       Y2, Y5, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Y3, Y4, Y3
+	VMINPS       Y3, Y5, Y3
+	VMOVUPS      Y3, (CX)
+
+finishDone:
+	VZEROUPPER
+	RET
+
+// func tileAVX2_5x1(a *byte)
+// Requires: AVX, CMOV, FMA3
+TEXT ·tileAVX2_5x1(SB), NOSPLIT|NOFRAME, $0-8
+	MOVQ    a+0(FP), AX
+	MOVQ    80(AX), CX
+	LEAQ    tileMask<>+0(SB), DX
+	MOVQ    $+8, BX
+	CMPQ    CX, BX
+	CMOVQGT BX, CX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*4), Y4
+	CMPQ    80(AX), $0x08
+	JGE     beginWhole
+	MOVQ    88(AX), CX
+	MOVQ    32(AX), DX
+	CMPQ    CX, $0x00
+	JNE     fromCPart
+	CMPQ    DX, $0x00
+	JNE     fromBiasPart
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	JMP     begunPart
+
+fromBiasPart:
+	VMASKMOVPS (DX), Y4, Y0
+	VMOVAPS    Y0, Y1
+	VMOVAPS    Y0, Y2
+	VMOVAPS    Y0, Y3
+	VMOVAPS    Y0, Y4
+	JMP        begunPart
+
+fromCPart:
+	MOVQ       16(AX), CX
+	MOVQ       24(AX), DX
+	VMASKMOVPS (CX), Y4, Y0
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y4, Y1
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y4, Y2
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y4, Y3
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y4, Y4
+
+begunPart:
+	JMP beginDone
+
+beginWhole:
+	MOVQ   88(AX), CX
+	MOVQ   32(AX), DX
+	CMPQ   CX, $0x00
+	JNE    fromCWhole
+	CMPQ   DX, $0x00
+	JNE    fromBiasWhole
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	JMP    begunWhole
+
+fromBiasWhole:
+	VMOVUPS (DX), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	JMP     begunWhole
+
+fromCWhole:
+	MOVQ    16(AX), CX
+	MOVQ    24(AX), DX
+	VMOVUPS (CX), Y0
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y2
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y3
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y4
+
+begunWhole:
+beginDone:
+	MOVQ  (AX), CX
+	MOVQ  8(AX), DX
+	MOVQ  56(AX), BX
+	MOVQ  64(AX), SI
+	MOVQ  72(AX), AX
+	TESTQ SI, SI
+	JZ    done
+	TESTQ BX, BX
+	JZ    done
+
+tap:
+	MOVQ (CX), DI
+	MOVQ 8(CX), R8
+	MOVQ 16(CX), R9
+	MOVQ 24(CX), R10
+	MOVQ 32(CX), R11
+	ADDQ $0x40, CX
+	MOVQ SI, R12
+	SUBQ $0x10, R12
+	JB   rest
+
+loop:
+	VMOVUPS      (DX), Y5
+	VBROADCASTSS (DI), Y6
+	VFMADD231PS  Y6, Y5, Y0
+	VBROADCASTSS (R8), Y6
+	VFMADD231PS  Y6, Y5, Y1
+	VBROADCASTSS (R9), Y6
+	VFMADD231PS  Y6, Y5, Y2
+	VBROADCASTSS (R10), Y6
+	VFMADD231PS  Y6, Y5, Y3
+	VBROADCASTSS (R11), Y6
+	VFMADD231PS  Y6, Y5, Y4
+	ADDQ         AX, DX
+	VMOVUPS      (DX), Y5
+	VBROADCASTSS 4(DI), Y6
+	VFMADD231PS  Y6, Y5, Y0
+	VBROADCASTSS 4(R8), Y6
+	VFMADD231PS  Y6, Y5, Y1
+	VBROADCASTSS 4(R9), Y6
+	VFMADD231PS  Y6, Y5, Y2
+	VBROADCASTSS 4(R10), Y6
+	VFMADD231PS  Y6, Y5, Y3
+	VBROADCASTSS 4(R11), Y6
+	VFMADD231PS  Y6, Y5, Y4
+	ADDQ         AX, DX
+	VMOVUPS      (DX), Y5
+	VBROADCASTSS 8(DI), Y6
+	VFMADD231PS  Y6, Y5, Y0
+	VBROADCASTSS 8(R8), Y6
+	VFMADD231PS  Y6, Y5, Y1
+	VBROADCASTSS 8(R9), Y6
+	VFMADD231PS  Y6, Y5, Y2
+	VBROADCASTSS 8(R10), Y6
+	VFMADD231PS  Y6, Y5, Y3
+	VBROADCASTSS 8(R11), Y6
+	VFMADD231PS  Y6, Y5, Y4
+	ADDQ         AX, DX
+	VMOVUPS      (DX), Y5
+	VBROADCASTSS 12(DI), Y6
+	VFMADD231PS  Y6, Y5, Y0
+	VBROADCASTSS 12(R8), Y6
+	VFMADD231PS  Y6, Y5, Y1
+	VBROADCASTSS 12(R9), Y6
+	VFMADD231PS  Y6, Y5, Y2
+	VBROADCASTSS 12(R10), Y6
+	VFMADD231PS  Y6, Y5, Y3
+	VBROADCASTSS 12(R11), Y6
+	VFMADD231PS  Y6, Y5, Y4
+	ADDQ         AX, DX
+	ADDQ         $0x10, DI
+	ADDQ         $0x10, R8
+	ADDQ         $0x10, R9
+	ADDQ         $0x10, R10
+	ADDQ         $0x10, R11
+	SUBQ         $0x10, R12
+	JAE          loop
+
+rest:
+	ADDQ $0x10, R12
+	JZ   next
+
+one:
+	VMOVUPS      (DX), Y5
+	VBROADCASTSS (DI), Y6
+	VFMADD231PS  Y6, Y5, Y0
+	VBROADCASTSS (R8), Y6
+	VFMADD231PS  Y6, Y5, Y1
+	VBROADCASTSS (R9), Y6
+	VFMADD231PS  Y6, Y5, Y2
+	VBROADCASTSS (R10), Y6
+	VFMADD231PS  Y6, Y5, Y3
+	VBROADCASTSS (R11), Y6
+	VFMADD231PS  Y6, Y5, Y4
+	ADDQ         AX, DX
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, R8
+	ADDQ         $0x04, R9
+	ADDQ         $0x04, R10
+	ADDQ         $0x04, R11
+	SUBQ         $0x04, R12
+	JNZ          one
+
+next:
+	DECQ BX
+	JNZ  tap
+
+done:
+	MOVQ       a+0(FP), AX
+	CMPQ       80(AX), $0x08
+	JGE        finishWhole
+	MOVQ       80(AX), CX
+	LEAQ       tileMask<>+0(SB), DX
+	MOVQ       $+8, BX
+	CMPQ       CX, BX
+	CMOVQGT    BX, CX
+	NEGQ       CX
+	VMOVUPS    32(DX)(CX*4), Y5
+	MOVQ       40(AX), CX
+	CMPQ       CX, $0x00
+	JE         clampPart
+	MOVQ       48(AX), DX
+	VMASKMOVPS (CX), Y5, Y6
+	VADDPS     Y6, Y0, Y0
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y5, Y6
+	VADDPS     Y6, Y1, Y1
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y5, Y6
+	VADDPS     Y6, Y2, Y2
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y5, Y6
+	VADDPS     Y6, Y3, Y3
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y5, Y6
+	VADDPS     Y6, Y4, Y4
+
+clampPart:
+	VBROADCASTSS 96(AX), Y6
+	VBROADCASTSS 100(AX), Y7
+	MOVQ         16(AX), CX
+	MOVQ         24(AX), AX
+	VMAXPS       Y0, Y6, Y0
+	VMINPS       Y0, Y7, Y0
+	VMASKMOVPS   Y0, Y5, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Y1, Y6, Y1
+	VMINPS       Y1, Y7, Y1
+	VMASKMOVPS   Y1, Y5, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Y2, Y6, Y2
+	VMINPS       Y2, Y7, Y2
+	VMASKMOVPS   Y2, Y5, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Y3, Y6, Y3
+	VMINPS       Y3, Y7, Y3
+	VMASKMOVPS   Y3, Y5, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Y4, Y6, Y4
+	VMINPS       Y4, Y7, Y4
+	VMASKMOVPS   Y4, Y5, (CX)
+	JMP          finishDone
+
+finishWhole:
+	MOVQ    40(AX), CX
+	CMPQ    CX, $0x00
+	JE      clampWhole
+	MOVQ    48(AX), DX
+	VMOVUPS (CX), Y5
+	VADDPS  Y5, Y0, Y0
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y5
+	VADDPS  Y5, Y1, Y1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y5
+	VADDPS  Y5, Y2, Y2
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y5
+	VADDPS  Y5, Y3, Y3
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y5
+	VADDPS  Y5, Y4, Y4
+
+clampWhole:
+	VBROADCASTSS 96(AX), Y5
+	VBROADCASTSS 100(AX), Y6
+	MOVQ         16(AX), CX
+	MOVQ         24(AX), AX
+	VMAXPS       Y0, Y5, Y0
+	VMINPS       Y0, Y6, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Y1, Y5, Y1
+	VMINPS       Y1, Y6, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Y2, Y5, Y2
+	VMINPS       Y2, Y6, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Y3, Y5, Y3
+	VMINPS       Y3, Y6, Y3
+	VMOVUPS      Y3, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Y4, Y5, Y4
+	VMINPS       Y4, Y6, Y4
+	VMOVUPS      Y4, (CX)
+
+finishDone:
+	VZEROUPPER
+	RET
+
+// func tileAVX2_6x1(a *byte)
+// Requires: AVX, CMOV, FMA3
+TEXT ·tileAVX2_6x1(SB), NOSPLIT|NOFRAME, $0-8
+	MOVQ    a+0(FP), AX
+	MOVQ    80(AX), CX
+	LEAQ    tileMask<>+0(SB), DX
+	MOVQ    $+8, BX
+	CMPQ    CX, BX
+	CMOVQGT BX, CX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*4), Y5
+	CMPQ    80(AX), $0x08
+	JGE     beginWhole
+	MOVQ    88(AX), CX
+	MOVQ    32(AX), DX
+	CMPQ    CX, $0x00
+	JNE     fromCPart
+	CMPQ    DX, $0x00
+	JNE     fromBiasPart
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	JMP     begunPart
+
+fromBiasPart:
+	VMASKMOVPS (DX), Y5, Y0
+	VMOVAPS    Y0, Y1
+	VMOVAPS    Y0, Y2
+	VMOVAPS    Y0, Y3
+	VMOVAPS    Y0, Y4
+	VMOVAPS    Y0, Y5
+	JMP        begunPart
+
+fromCPart:
+	MOVQ       16(AX), CX
+	MOVQ       24(AX), DX
+	VMASKMOVPS (CX), Y5, Y0
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y5, Y1
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y5, Y2
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y5, Y3
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y5, Y4
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y5, Y5
+
+begunPart:
+	JMP beginDone
+
+beginWhole:
+	MOVQ   88(AX), CX
+	MOVQ   32(AX), DX
+	CMPQ   CX, $0x00
+	JNE    fromCWhole
+	CMPQ   DX, $0x00
+	JNE    fromBiasWhole
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	JMP    begunWhole
+
+fromBiasWhole:
+	VMOVUPS (DX), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+	JMP     begunWhole
+
+fromCWhole:
+	MOVQ    16(AX), CX
+	MOVQ    24(AX), DX
+	VMOVUPS (CX), Y0
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y2
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y3
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y4
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y5
+
+begunWhole:
+beginDone:
+	MOVQ  (AX), CX
+	MOVQ  8(AX), DX
+	MOVQ  56(AX), BX
+	MOVQ  64(AX), SI
+	MOVQ  72(AX), AX
+	TESTQ SI, SI
+	JZ    done
+	TESTQ BX, BX
+	JZ    done
+
+tap:
+	MOVQ (CX), DI
+	MOVQ 8(CX), R8
+	MOVQ 16(CX), R9
+	MOVQ 24(CX), R10
+	MOVQ 32(CX), R11
+	MOVQ 40(CX), R12
+	ADDQ $0x40, CX
+	MOVQ SI, R13
+	SUBQ $0x10, R13
+	JB   rest
+
+loop:
+	VMOVUPS      (DX), Y6
+	VBROADCASTSS (DI), Y7
+	VFMADD231PS  Y7, Y6, Y0
+	VBROADCASTSS (R8), Y7
+	VFMADD231PS  Y7, Y6, Y1
+	VBROADCASTSS (R9), Y7
+	VFMADD231PS  Y7, Y6, Y2
+	VBROADCASTSS (R10), Y7
+	VFMADD231PS  Y7, Y6, Y3
+	VBROADCASTSS (R11), Y7
+	VFMADD231PS  Y7, Y6, Y4
+	VBROADCASTSS (R12), Y7
+	VFMADD231PS  Y7, Y6, Y5
+	ADDQ         AX, DX
+	VMOVUPS      (DX), Y6
+	VBROADCASTSS 4(DI), Y7
+	VFMADD231PS  Y7, Y6, Y0
+	VBROADCASTSS 4(R8), Y7
+	VFMADD231PS  Y7, Y6, Y1
+	VBROADCASTSS 4(R9), Y7
+	VFMADD231PS  Y7, Y6, Y2
+	VBROADCASTSS 4(R10), Y7
+	VFMADD231PS  Y7, Y6, Y3
+	VBROADCASTSS 4(R11), Y7
+	VFMADD231PS  Y7, Y6, Y4
+	VBROADCASTSS 4(R12), Y7
+	VFMADD231PS  Y7, Y6, Y5
+	ADDQ         AX, DX
+	VMOVUPS      (DX), Y6
+	VBROADCASTSS 8(DI), Y7
+	VFMADD231PS  Y7, Y6, Y0
+	VBROADCASTSS 8(R8), Y7
+	VFMADD231PS  Y7, Y6, Y1
+	VBROADCASTSS 8(R9), Y7
+	VFMADD231PS  Y7, Y6, Y2
+	VBROADCASTSS 8(R10), Y7
+	VFMADD231PS  Y7, Y6, Y3
+	VBROADCASTSS 8(R11), Y7
+	VFMADD231PS  Y7, Y6, Y4
+	VBROADCASTSS 8(R12), Y7
+	VFMADD231PS  Y7, Y6, Y5
+	ADDQ         AX, DX
+	VMOVUPS      (DX), Y6
+	VBROADCASTSS 12(DI), Y7
+	VFMADD231PS  Y7, Y6, Y0
+	VBROADCASTSS 12(R8), Y7
+	VFMADD231PS  Y7, Y6, Y1
+	VBROADCASTSS 12(R9), Y7
+	VFMADD231PS  Y7, Y6, Y2
+	VBROADCASTSS 12(R10), Y7
+	VFMADD231PS  Y7, Y6, Y3
+	VBROADCASTSS 12(R11), Y7
+	VFMADD231PS  Y7, Y6, Y4
+	VBROADCASTSS 12(R12), Y7
+	VFMADD231PS  Y7, Y6, Y5
+	ADDQ         AX, DX
+	ADDQ         $0x10, DI
+	ADDQ         $0x10, R8
+	ADDQ         $0x10, R9
+	ADDQ         $0x10, R10
+	ADDQ         $0x10, R11
+	ADDQ         $0x10, R12
+	SUBQ         $0x10, R13
+	JAE          loop
+
+rest:
+	ADDQ $0x10, R13
+	JZ   next
+
+one:
+	VMOVUPS      (DX), Y6
+	VBROADCASTSS (DI), Y7
+	VFMADD231PS  Y7, Y6, Y0
+	VBROADCASTSS (R8), Y7
+	VFMADD231PS  Y7, Y6, Y1
+	VBROADCASTSS (R9), Y7
+	VFMADD231PS  Y7, Y6, Y2
+	VBROADCASTSS (R10), Y7
+	VFMADD231PS  Y7, Y6, Y3
+	VBROADCASTSS (R11), Y7
+	VFMADD231PS  Y7, Y6, Y4
+	VBROADCASTSS (R12), Y7
+	VFMADD231PS  Y7, Y6, Y5
+	ADDQ         AX, DX
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, R8
+	ADDQ         $0x04, R9
+	ADDQ         $0x04, R10
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	SUBQ         $0x04, R13
+	JNZ          one
+
+next:
+	DECQ BX
+	JNZ  tap
+
+done:
+	MOVQ       a+0(FP), AX
+	CMPQ       80(AX), $0x08
+	JGE        finishWhole
+	MOVQ       80(AX), CX
+	LEAQ       tileMask<>+0(SB), DX
+	MOVQ       $+8, BX
+	CMPQ       CX, BX
+	CMOVQGT    BX, CX
+	NEGQ       CX
+	VMOVUPS    32(DX)(CX*4), Y6
+	MOVQ       40(AX), CX
+	CMPQ       CX, $0x00
+	JE         clampPart
+	MOVQ       48(AX), DX
+	VMASKMOVPS (CX), Y6, Y7
+	VADDPS     Y7, Y0, Y0
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y6, Y7
+	VADDPS     Y7, Y1, Y1
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y6, Y7
+	VADDPS     Y7, Y2, Y2
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y6, Y7
+	VADDPS     Y7, Y3, Y3
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y6, Y7
+	VADDPS     Y7, Y4, Y4
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y6, Y7
+	VADDPS     Y7, Y5, Y5
+
+clampPart:
+	VBROADCASTSS 96(AX), Y7
+	VBROADCASTSS 100(AX), Y8
+	MOVQ         16(AX), CX
+	MOVQ         24(AX), AX
+	VMAXPS       Y0, Y7, Y0
+	VMINPS       Y0, Y8, Y0
+	VMASKMOVPS   Y0, Y6, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Y1, Y7, Y1
+	VMINPS       Y1, Y8, Y1
+	VMASKMOVPS   Y1, Y6, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Y2, Y7, Y2
+	VMINPS       Y2, Y8, Y2
+	VMASKMOVPS   Y2, Y6, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Y3, Y7, Y3
+	VMINPS       Y3, Y8, Y3
+	VMASKMOVPS   Y3, Y6, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Y4, Y7, Y4
+	VMINPS       Y4, Y8, Y4
+	VMASKMOVPS   Y4, Y6, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Y5, Y7, Y5
+	VMINPS       Y5, Y8, Y5
+	VMASKMOVPS   Y5, Y6, (CX)
+	JMP          finishDone
+
+finishWhole:
+	MOVQ    40(AX), CX
+	CMPQ    CX, $0x00
+	JE      clampWhole
+	MOVQ    48(AX), DX
+	VMOVUPS (CX), Y6
+	VADDPS  Y6, Y0, Y0
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y6
+	VADDPS  Y6, Y1, Y1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y6
+	VADDPS  Y6, Y2, Y2
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y6
+	VADDPS  Y6, Y3, Y3
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y6
+	VADDPS  Y6, Y4, Y4
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y6
+	VADDPS  Y6, Y5, Y5
+
+clampWhole:
+	VBROADCASTSS 96(AX), Y6
+	VBROADCASTSS 100(AX), Y7
+	MOVQ         16(AX), CX
+	MOVQ         24(AX), AX
+	VMAXPS       Y0, Y6, Y0
+	VMINPS       Y0, Y7, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Y1, Y6, Y1
+	VMINPS       Y1, Y7, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Y2, Y6, Y2
+	VMINPS       Y2, Y7, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Y3, Y6, Y3
+	VMINPS       Y3, Y7, Y3
+	VMOVUPS      Y3, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Y4, Y6, Y4
+	VMINPS       Y4, Y7, Y4
+	VMOVUPS      Y4, (CX)
+	ADDQ         AX, CX
+	VMAXPS       Y5, Y6, Y5
+	VMINPS       Y5, Y7, Y5
+	VMOVUPS      Y5, (CX)
+
+finishDone:
 	VZEROUPPER
 	RET
 
@@ -1952,28 +3523,56 @@ TEXT ·tileAVX512_1x2(SB), NOSPLIT|NOFRAME, $0-8
 	BZHIL  CX, DX, DX
 	SHRL   $0x10, DX
 	KMOVW  DX, K1
+	CMPQ   80(AX), $0x20
+	JGE    beginWhole
 	MOVQ   88(AX), CX
 	MOVQ   32(AX), DX
 	CMPQ   CX, $0x00
-	JNE    fromC
+	JNE    fromCPart
 	CMPQ   DX, $0x00
-	JNE    fromBias
+	JNE    fromBiasPart
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
-	JMP    begun
+	JMP    begunPart
 
-fromBias:
+fromBiasPart:
 	VMOVUPS   (DX), Z0
 	VMOVUPS.Z 64(DX), K1, Z1
-	JMP       begun
+	JMP       begunPart
 
-fromC:
+fromCPart:
 	MOVQ      16(AX), CX
 	MOVQ      24(AX), DX
 	VMOVUPS   (CX), Z0
 	VMOVUPS.Z 64(CX), K1, Z1
 
-begun:
+begunPart:
+	JMP beginDone
+
+beginWhole:
+	MOVQ   88(AX), CX
+	MOVQ   32(AX), DX
+	CMPQ   CX, $0x00
+	JNE    fromCWhole
+	CMPQ   DX, $0x00
+	JNE    fromBiasWhole
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	JMP    begunWhole
+
+fromBiasWhole:
+	VMOVUPS (DX), Z0
+	VMOVUPS 64(DX), Z1
+	JMP     begunWhole
+
+fromCWhole:
+	MOVQ    16(AX), CX
+	MOVQ    24(AX), DX
+	VMOVUPS (CX), Z0
+	VMOVUPS 64(CX), Z1
+
+begunWhole:
+beginDone:
 	MOVQ  (AX), CX
 	MOVQ  8(AX), DX
 	MOVQ  56(AX), BX
@@ -2041,16 +3640,18 @@ next:
 
 done:
 	MOVQ      a+0(FP), AX
+	CMPQ      80(AX), $0x20
+	JGE       finishWhole
 	MOVQ      40(AX), CX
 	CMPQ      CX, $0x00
-	JE        clamp
+	JE        clampPart
 	MOVQ      48(AX), DX
 	VMOVUPS   (CX), Z2
 	VADDPS    Z2, Z0, Z0
 	VMOVUPS.Z 64(CX), K1, Z2
 	VADDPS    Z2, Z1, Z1
 
-clamp:
+clampPart:
 	VBROADCASTSS 96(AX), Z2
 	VBROADCASTSS 100(AX), Z3
 	MOVQ         16(AX), CX
@@ -2061,6 +3662,31 @@ clamp:
 	VMAXPS       Z1, Z2, Z1
 	VMINPS       Z1, Z3, Z1
 	VMOVUPS      Z1, K1, 64(CX)
+	JMP          finishDone
+
+finishWhole:
+	MOVQ    40(AX), CX
+	CMPQ    CX, $0x00
+	JE      clampWhole
+	MOVQ    48(AX), DX
+	VMOVUPS (CX), Z2
+	VADDPS  Z2, Z0, Z0
+	VMOVUPS 64(CX), Z2
+	VADDPS  Z2, Z1, Z1
+
+clampWhole:
+	VBROADCASTSS 96(AX), Z2
+	VBROADCASTSS 100(AX), Z3
+	MOVQ         16(AX), CX
+	MOVQ         24(AX), AX
+	VMAXPS       Z0, Z2, Z0
+	VMINPS       Z0, Z3, Z0
+	VMOVUPS      Z0, (CX)
+	VMAXPS       Z1, Z2, Z1
+	VMINPS       Z1, Z3, Z1
+	VMOVUPS      Z1, 64(CX)
+
+finishDone:
 	VZEROUPPER
 	RET
 
@@ -2073,26 +3699,28 @@ TEXT ·tileAVX512_2x2(SB), NOSPLIT|NOFRAME, $0-8
 	BZHIL  CX, DX, DX
 	SHRL   $0x10, DX
 	KMOVW  DX, K1
+	CMPQ   80(AX), $0x20
+	JGE    beginWhole
 	MOVQ   88(AX), CX
 	MOVQ   32(AX), DX
 	CMPQ   CX, $0x00
-	JNE    fromC
+	JNE    fromCPart
 	CMPQ   DX, $0x00
-	JNE    fromBias
+	JNE    fromBiasPart
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
-	JMP    begun
+	JMP    begunPart
 
-fromBias:
+fromBiasPart:
 	VMOVUPS   (DX), Z0
 	VMOVAPS   Z0, Z2
 	VMOVUPS.Z 64(DX), K1, Z1
 	VMOVAPS   Z1, Z3
-	JMP       begun
+	JMP       begunPart
 
-fromC:
+fromCPart:
 	MOVQ      16(AX), CX
 	MOVQ      24(AX), DX
 	VMOVUPS   (CX), Z0
@@ -2101,7 +3729,40 @@ fromC:
 	VMOVUPS   (CX), Z2
 	VMOVUPS.Z 64(CX), K1, Z3
 
-begun:
+begunPart:
+	JMP beginDone
+
+beginWhole:
+	MOVQ   88(AX), CX
+	MOVQ   32(AX), DX
+	CMPQ   CX, $0x00
+	JNE    fromCWhole
+	CMPQ   DX, $0x00
+	JNE    fromBiasWhole
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	JMP    begunWhole
+
+fromBiasWhole:
+	VMOVUPS (DX), Z0
+	VMOVAPS Z0, Z2
+	VMOVUPS 64(DX), Z1
+	VMOVAPS Z1, Z3
+	JMP     begunWhole
+
+fromCWhole:
+	MOVQ    16(AX), CX
+	MOVQ    24(AX), DX
+	VMOVUPS (CX), Z0
+	VMOVUPS 64(CX), Z1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z2
+	VMOVUPS 64(CX), Z3
+
+begunWhole:
+beginDone:
 	MOVQ  (AX), CX
 	MOVQ  8(AX), DX
 	MOVQ  56(AX), BX
@@ -2187,9 +3848,11 @@ next:
 
 done:
 	MOVQ      a+0(FP), AX
+	CMPQ      80(AX), $0x20
+	JGE       finishWhole
 	MOVQ      40(AX), CX
 	CMPQ      CX, $0x00
-	JE        clamp
+	JE        clampPart
 	MOVQ      48(AX), DX
 	VMOVUPS   (CX), Z4
 	VADDPS    Z4, Z0, Z0
@@ -2201,7 +3864,7 @@ done:
 	VMOVUPS.Z 64(CX), K1, Z4
 	VADDPS    Z4, Z3, Z3
 
-clamp:
+clampPart:
 	VBROADCASTSS 96(AX), Z4
 	VBROADCASTSS 100(AX), Z5
 	MOVQ         16(AX), CX
@@ -2219,6 +3882,43 @@ clamp:
 	VMAXPS       Z3, Z4, Z3
 	VMINPS       Z3, Z5, Z3
 	VMOVUPS      Z3, K1, 64(CX)
+	JMP          finishDone
+
+finishWhole:
+	MOVQ    40(AX), CX
+	CMPQ    CX, $0x00
+	JE      clampWhole
+	MOVQ    48(AX), DX
+	VMOVUPS (CX), Z4
+	VADDPS  Z4, Z0, Z0
+	VMOVUPS 64(CX), Z4
+	VADDPS  Z4, Z1, Z1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z4
+	VADDPS  Z4, Z2, Z2
+	VMOVUPS 64(CX), Z4
+	VADDPS  Z4, Z3, Z3
+
+clampWhole:
+	VBROADCASTSS 96(AX), Z4
+	VBROADCASTSS 100(AX), Z5
+	MOVQ         16(AX), CX
+	MOVQ         24(AX), AX
+	VMAXPS       Z0, Z4, Z0
+	VMINPS       Z0, Z5, Z0
+	VMOVUPS      Z0, (CX)
+	VMAXPS       Z1, Z4, Z1
+	VMINPS       Z1, Z5, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         AX, CX
+	VMAXPS       Z2, Z4, Z2
+	VMINPS       Z2, Z5, Z2
+	VMOVUPS      Z2, (CX)
+	VMAXPS       Z3, Z4, Z3
+	VMINPS       Z3, Z5, Z3
+	VMOVUPS      Z3, 64(CX)
+
+finishDone:
 	VZEROUPPER
 	RET
 
@@ -2231,30 +3931,32 @@ TEXT ·tileAVX512_3x2(SB), NOSPLIT|NOFRAME, $0-8
 	BZHIL  CX, DX, DX
 	SHRL   $0x10, DX
 	KMOVW  DX, K1
+	CMPQ   80(AX), $0x20
+	JGE    beginWhole
 	MOVQ   88(AX), CX
 	MOVQ   32(AX), DX
 	CMPQ   CX, $0x00
-	JNE    fromC
+	JNE    fromCPart
 	CMPQ   DX, $0x00
-	JNE    fromBias
+	JNE    fromBiasPart
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
-	JMP    begun
+	JMP    begunPart
 
-fromBias:
+fromBiasPart:
 	VMOVUPS   (DX), Z0
 	VMOVAPS   Z0, Z2
 	VMOVAPS   Z0, Z4
 	VMOVUPS.Z 64(DX), K1, Z1
 	VMOVAPS   Z1, Z3
 	VMOVAPS   Z1, Z5
-	JMP       begun
+	JMP       begunPart
 
-fromC:
+fromCPart:
 	MOVQ      16(AX), CX
 	MOVQ      24(AX), DX
 	VMOVUPS   (CX), Z0
@@ -2266,7 +3968,47 @@ fromC:
 	VMOVUPS   (CX), Z4
 	VMOVUPS.Z 64(CX), K1, Z5
 
-begun:
+begunPart:
+	JMP beginDone
+
+beginWhole:
+	MOVQ   88(AX), CX
+	MOVQ   32(AX), DX
+	CMPQ   CX, $0x00
+	JNE    fromCWhole
+	CMPQ   DX, $0x00
+	JNE    fromBiasWhole
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	JMP    begunWhole
+
+fromBiasWhole:
+	VMOVUPS (DX), Z0
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z4
+	VMOVUPS 64(DX), Z1
+	VMOVAPS Z1, Z3
+	VMOVAPS Z1, Z5
+	JMP     begunWhole
+
+fromCWhole:
+	MOVQ    16(AX), CX
+	MOVQ    24(AX), DX
+	VMOVUPS (CX), Z0
+	VMOVUPS 64(CX), Z1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z2
+	VMOVUPS 64(CX), Z3
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z4
+	VMOVUPS 64(CX), Z5
+
+begunWhole:
+beginDone:
 	MOVQ  (AX), CX
 	MOVQ  8(AX), DX
 	MOVQ  56(AX), BX
@@ -2370,9 +4112,11 @@ next:
 
 done:
 	MOVQ      a+0(FP), AX
+	CMPQ      80(AX), $0x20
+	JGE       finishWhole
 	MOVQ      40(AX), CX
 	CMPQ      CX, $0x00
-	JE        clamp
+	JE        clampPart
 	MOVQ      48(AX), DX
 	VMOVUPS   (CX), Z6
 	VADDPS    Z6, Z0, Z0
@@ -2389,7 +4133,7 @@ done:
 	VMOVUPS.Z 64(CX), K1, Z6
 	VADDPS    Z6, Z5, Z5
 
-clamp:
+clampPart:
 	VBROADCASTSS 96(AX), Z6
 	VBROADCASTSS 100(AX), Z7
 	MOVQ         16(AX), CX
@@ -2414,6 +4158,55 @@ clamp:
 	VMAXPS       Z5, Z6, Z5
 	VMINPS       Z5, Z7, Z5
 	VMOVUPS      Z5, K1, 64(CX)
+	JMP          finishDone
+
+finishWhole:
+	MOVQ    40(AX), CX
+	CMPQ    CX, $0x00
+	JE      clampWhole
+	MOVQ    48(AX), DX
+	VMOVUPS (CX), Z6
+	VADDPS  Z6, Z0, Z0
+	VMOVUPS 64(CX), Z6
+	VADDPS  Z6, Z1, Z1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z6
+	VADDPS  Z6, Z2, Z2
+	VMOVUPS 64(CX), Z6
+	VADDPS  Z6, Z3, Z3
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z6
+	VADDPS  Z6, Z4, Z4
+	VMOVUPS 64(CX), Z6
+	VADDPS  Z6, Z5, Z5
+
+clampWhole:
+	VBROADCASTSS 96(AX), Z6
+	VBROADCASTSS 100(AX), Z7
+	MOVQ         16(AX), CX
+	MOVQ         24(AX), AX
+	VMAXPS       Z0, Z6, Z0
+	VMINPS       Z0, Z7, Z0
+	VMOVUPS      Z0, (CX)
+	VMAXPS       Z1, Z6, Z1
+	VMINPS       Z1, Z7, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         AX, CX
+	VMAXPS       Z2, Z6, Z2
+	VMINPS       Z2, Z7, Z2
+	VMOVUPS      Z2, (CX)
+	VMAXPS       Z3, Z6, Z3
+	VMINPS       Z3, Z7, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         AX, CX
+	VMAXPS       Z4, Z6, Z4
+	VMINPS       Z4, Z7, Z4
+	VMOVUPS      Z4, (CX)
+	VMAXPS       Z5, Z6, Z5
+	VMINPS       Z5, Z7, Z5
+	VMOVUPS      Z5, 64(CX)
+
+finishDone:
 	VZEROUPPER
 	RET
 
@@ -2426,12 +4219,14 @@ TEXT ·tileAVX512_4x2(SB), NOSPLIT|NOFRAME, $0-8
 	BZHIL  CX, DX, DX
 	SHRL   $0x10, DX
 	KMOVW  DX, K1
+	CMPQ   80(AX), $0x20
+	JGE    beginWhole
 	MOVQ   88(AX), CX
 	MOVQ   32(AX), DX
 	CMPQ   CX, $0x00
-	JNE    fromC
+	JNE    fromCPart
 	CMPQ   DX, $0x00
-	JNE    fromBias
+	JNE    fromBiasPart
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -2440,9 +4235,9 @@ TEXT ·tileAVX512_4x2(SB), NOSPLIT|NOFRAME, $0-8
 	VXORPS Z5, Z5, Z5
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
-	JMP    begun
+	JMP    begunPart
 
-fromBias:
+fromBiasPart:
 	VMOVUPS   (DX), Z0
 	VMOVAPS   Z0, Z2
 	VMOVAPS   Z0, Z4
@@ -2451,9 +4246,9 @@ fromBias:
 	VMOVAPS   Z1, Z3
 	VMOVAPS   Z1, Z5
 	VMOVAPS   Z1, Z7
-	JMP       begun
+	JMP       begunPart
 
-fromC:
+fromCPart:
 	MOVQ      16(AX), CX
 	MOVQ      24(AX), DX
 	VMOVUPS   (CX), Z0
@@ -2468,7 +4263,54 @@ fromC:
 	VMOVUPS   (CX), Z6
 	VMOVUPS.Z 64(CX), K1, Z7
 
-begun:
+begunPart:
+	JMP beginDone
+
+beginWhole:
+	MOVQ   88(AX), CX
+	MOVQ   32(AX), DX
+	CMPQ   CX, $0x00
+	JNE    fromCWhole
+	CMPQ   DX, $0x00
+	JNE    fromBiasWhole
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	JMP    begunWhole
+
+fromBiasWhole:
+	VMOVUPS (DX), Z0
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z6
+	VMOVUPS 64(DX), Z1
+	VMOVAPS Z1, Z3
+	VMOVAPS Z1, Z5
+	VMOVAPS Z1, Z7
+	JMP     begunWhole
+
+fromCWhole:
+	MOVQ    16(AX), CX
+	MOVQ    24(AX), DX
+	VMOVUPS (CX), Z0
+	VMOVUPS 64(CX), Z1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z2
+	VMOVUPS 64(CX), Z3
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z4
+	VMOVUPS 64(CX), Z5
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z6
+	VMOVUPS 64(CX), Z7
+
+begunWhole:
+beginDone:
 	MOVQ  (AX), CX
 	MOVQ  8(AX), DX
 	MOVQ  56(AX), BX
@@ -2590,9 +4432,11 @@ next:
 
 done:
 	MOVQ      a+0(FP), AX
+	CMPQ      80(AX), $0x20
+	JGE       finishWhole
 	MOVQ      40(AX), CX
 	CMPQ      CX, $0x00
-	JE        clamp
+	JE        clampPart
 	MOVQ      48(AX), DX
 	VMOVUPS   (CX), Z8
 	VADDPS    Z8, Z0, Z0
@@ -2614,7 +4458,7 @@ done:
 	VMOVUPS.Z 64(CX), K1, Z8
 	VADDPS    Z8, Z7, Z7
 
-clamp:
+clampPart:
 	VBROADCASTSS 96(AX), Z8
 	VBROADCASTSS 100(AX), Z9
 	MOVQ         16(AX), CX
@@ -2646,6 +4490,67 @@ clamp:
 	VMAXPS       Z7, Z8, Z7
 	VMINPS       Z7, Z9, Z7
 	VMOVUPS      Z7, K1, 64(CX)
+	JMP          finishDone
+
+finishWhole:
+	MOVQ    40(AX), CX
+	CMPQ    CX, $0x00
+	JE      clampWhole
+	MOVQ    48(AX), DX
+	VMOVUPS (CX), Z8
+	VADDPS  Z8, Z0, Z0
+	VMOVUPS 64(CX), Z8
+	VADDPS  Z8, Z1, Z1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z8
+	VADDPS  Z8, Z2, Z2
+	VMOVUPS 64(CX), Z8
+	VADDPS  Z8, Z3, Z3
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z8
+	VADDPS  Z8, Z4, Z4
+	VMOVUPS 64(CX), Z8
+	VADDPS  Z8, Z5, Z5
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z8
+	VADDPS  Z8, Z6, Z6
+	VMOVUPS 64(CX), Z8
+	VADDPS  Z8, Z7, Z7
+
+clampWhole:
+	VBROADCASTSS 96(AX), Z8
+	VBROADCASTSS 100(AX), Z9
+	MOVQ         16(AX), CX
+	MOVQ         24(AX), AX
+	VMAXPS       Z0, Z8, Z0
+	VMINPS       Z0, Z9, Z0
+	VMOVUPS      Z0, (CX)
+	VMAXPS       Z1, Z8, Z1
+	VMINPS       Z1, Z9, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         AX, CX
+	VMAXPS       Z2, Z8, Z2
+	VMINPS       Z2, Z9, Z2
+	VMOVUPS      Z2, (CX)
+	VMAXPS       Z3, Z8, Z3
+	VMINPS       Z3, Z9, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         AX, CX
+	VMAXPS       Z4, Z8, Z4
+	VMINPS       Z4, Z9, Z4
+	VMOVUPS      Z4, (CX)
+	VMAXPS       Z5, Z8, Z5
+	VMINPS       Z5, Z9, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         AX, CX
+	VMAXPS       Z6, Z8, Z6
+	VMINPS       Z6, Z9, Z6
+	VMOVUPS      Z6, (CX)
+	VMAXPS       Z7, Z8, Z7
+	VMINPS       Z7, Z9, Z7
+	VMOVUPS      Z7, 64(CX)
+
+finishDone:
 	VZEROUPPER
 	RET
 
@@ -2658,12 +4563,14 @@ TEXT ·tileAVX512_5x2(SB), NOSPLIT|NOFRAME, $0-8
 	BZHIL  CX, DX, DX
 	SHRL   $0x10, DX
 	KMOVW  DX, K1
+	CMPQ   80(AX), $0x20
+	JGE    beginWhole
 	MOVQ   88(AX), CX
 	MOVQ   32(AX), DX
 	CMPQ   CX, $0x00
-	JNE    fromC
+	JNE    fromCPart
 	CMPQ   DX, $0x00
-	JNE    fromBias
+	JNE    fromBiasPart
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -2674,9 +4581,9 @@ TEXT ·tileAVX512_5x2(SB), NOSPLIT|NOFRAME, $0-8
 	VXORPS Z7, Z7, Z7
 	VXORPS Z8, Z8, Z8
 	VXORPS Z9, Z9, Z9
-	JMP    begun
+	JMP    begunPart
 
-fromBias:
+fromBiasPart:
 	VMOVUPS   (DX), Z0
 	VMOVAPS   Z0, Z2
 	VMOVAPS   Z0, Z4
@@ -2687,9 +4594,9 @@ fromBias:
 	VMOVAPS   Z1, Z5
 	VMOVAPS   Z1, Z7
 	VMOVAPS   Z1, Z9
-	JMP       begun
+	JMP       begunPart
 
-fromC:
+fromCPart:
 	MOVQ      16(AX), CX
 	MOVQ      24(AX), DX
 	VMOVUPS   (CX), Z0
@@ -2707,7 +4614,61 @@ fromC:
 	VMOVUPS   (CX), Z8
 	VMOVUPS.Z 64(CX), K1, Z9
 
-begun:
+begunPart:
+	JMP beginDone
+
+beginWhole:
+	MOVQ   88(AX), CX
+	MOVQ   32(AX), DX
+	CMPQ   CX, $0x00
+	JNE    fromCWhole
+	CMPQ   DX, $0x00
+	JNE    fromBiasWhole
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	JMP    begunWhole
+
+fromBiasWhole:
+	VMOVUPS (DX), Z0
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z8
+	VMOVUPS 64(DX), Z1
+	VMOVAPS Z1, Z3
+	VMOVAPS Z1, Z5
+	VMOVAPS Z1, Z7
+	VMOVAPS Z1, Z9
+	JMP     begunWhole
+
+fromCWhole:
+	MOVQ    16(AX), CX
+	MOVQ    24(AX), DX
+	VMOVUPS (CX), Z0
+	VMOVUPS 64(CX), Z1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z2
+	VMOVUPS 64(CX), Z3
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z4
+	VMOVUPS 64(CX), Z5
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z6
+	VMOVUPS 64(CX), Z7
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z8
+	VMOVUPS 64(CX), Z9
+
+begunWhole:
+beginDone:
 	MOVQ  (AX), CX
 	MOVQ  8(AX), DX
 	MOVQ  56(AX), BX
@@ -2847,9 +4808,11 @@ next:
 
 done:
 	MOVQ      a+0(FP), AX
+	CMPQ      80(AX), $0x20
+	JGE       finishWhole
 	MOVQ      40(AX), CX
 	CMPQ      CX, $0x00
-	JE        clamp
+	JE        clampPart
 	MOVQ      48(AX), DX
 	VMOVUPS   (CX), Z10
 	VADDPS    Z10, Z0, Z0
@@ -2876,7 +4839,7 @@ done:
 	VMOVUPS.Z 64(CX), K1, Z10
 	VADDPS    Z10, Z9, Z9
 
-clamp:
+clampPart:
 	VBROADCASTSS 96(AX), Z10
 	VBROADCASTSS 100(AX), Z11
 	MOVQ         16(AX), CX
@@ -2915,6 +4878,79 @@ clamp:
 	VMAXPS       Z9, Z10, Z9
 	VMINPS       Z9, Z11, Z9
 	VMOVUPS      Z9, K1, 64(CX)
+	JMP          finishDone
+
+finishWhole:
+	MOVQ    40(AX), CX
+	CMPQ    CX, $0x00
+	JE      clampWhole
+	MOVQ    48(AX), DX
+	VMOVUPS (CX), Z10
+	VADDPS  Z10, Z0, Z0
+	VMOVUPS 64(CX), Z10
+	VADDPS  Z10, Z1, Z1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z10
+	VADDPS  Z10, Z2, Z2
+	VMOVUPS 64(CX), Z10
+	VADDPS  Z10, Z3, Z3
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z10
+	VADDPS  Z10, Z4, Z4
+	VMOVUPS 64(CX), Z10
+	VADDPS  Z10, Z5, Z5
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z10
+	VADDPS  Z10, Z6, Z6
+	VMOVUPS 64(CX), Z10
+	VADDPS  Z10, Z7, Z7
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z10
+	VADDPS  Z10, Z8, Z8
+	VMOVUPS 64(CX), Z10
+	VADDPS  Z10, Z9, Z9
+
+clampWhole:
+	VBROADCASTSS 96(AX), Z10
+	VBROADCASTSS 100(AX), Z11
+	MOVQ         16(AX), CX
+	MOVQ         24(AX), AX
+	VMAXPS       Z0, Z10, Z0
+	VMINPS       Z0, Z11, Z0
+	VMOVUPS      Z0, (CX)
+	VMAXPS       Z1, Z10, Z1
+	VMINPS       Z1, Z11, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         AX, CX
+	VMAXPS       Z2, Z10, Z2
+	VMINPS       Z2, Z11, Z2
+	VMOVUPS      Z2, (CX)
+	VMAXPS       Z3, Z10, Z3
+	VMINPS       Z3, Z11, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         AX, CX
+	VMAXPS       Z4, Z10, Z4
+	VMINPS       Z4, Z11, Z4
+	VMOVUPS      Z4, (CX)
+	VMAXPS       Z5, Z10, Z5
+	VMINPS       Z5, Z11, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         AX, CX
+	VMAXPS       Z6, Z10, Z6
+	VMINPS       Z6, Z11, Z6
+	VMOVUPS      Z6, (CX)
+	VMAXPS       Z7, Z10, Z7
+	VMINPS       Z7, Z11, Z7
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         AX, CX
+	VMAXPS       Z8, Z10, Z8
+	VMINPS       Z8, Z11, Z8
+	VMOVUPS      Z8, (CX)
+	VMAXPS       Z9, Z10, Z9
+	VMINPS       Z9, Z11, Z9
+	VMOVUPS      Z9, 64(CX)
+
+finishDone:
 	VZEROUPPER
 	RET
 
@@ -2927,12 +4963,14 @@ TEXT ·tileAVX512_6x2(SB), NOSPLIT|NOFRAME, $0-8
 	BZHIL  CX, DX, DX
 	SHRL   $0x10, DX
 	KMOVW  DX, K1
+	CMPQ   80(AX), $0x20
+	JGE    beginWhole
 	MOVQ   88(AX), CX
 	MOVQ   32(AX), DX
 	CMPQ   CX, $0x00
-	JNE    fromC
+	JNE    fromCPart
 	CMPQ   DX, $0x00
-	JNE    fromBias
+	JNE    fromBiasPart
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -2945,9 +4983,9 @@ TEXT ·tileAVX512_6x2(SB), NOSPLIT|NOFRAME, $0-8
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
-	JMP    begun
+	JMP    begunPart
 
-fromBias:
+fromBiasPart:
 	VMOVUPS   (DX), Z0
 	VMOVAPS   Z0, Z2
 	VMOVAPS   Z0, Z4
@@ -2960,9 +4998,9 @@ fromBias:
 	VMOVAPS   Z1, Z7
 	VMOVAPS   Z1, Z9
 	VMOVAPS   Z1, Z11
-	JMP       begun
+	JMP       begunPart
 
-fromC:
+fromCPart:
 	MOVQ      16(AX), CX
 	MOVQ      24(AX), DX
 	VMOVUPS   (CX), Z0
@@ -2983,7 +5021,68 @@ fromC:
 	VMOVUPS   (CX), Z10
 	VMOVUPS.Z 64(CX), K1, Z11
 
-begun:
+begunPart:
+	JMP beginDone
+
+beginWhole:
+	MOVQ   88(AX), CX
+	MOVQ   32(AX), DX
+	CMPQ   CX, $0x00
+	JNE    fromCWhole
+	CMPQ   DX, $0x00
+	JNE    fromBiasWhole
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	JMP    begunWhole
+
+fromBiasWhole:
+	VMOVUPS (DX), Z0
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z10
+	VMOVUPS 64(DX), Z1
+	VMOVAPS Z1, Z3
+	VMOVAPS Z1, Z5
+	VMOVAPS Z1, Z7
+	VMOVAPS Z1, Z9
+	VMOVAPS Z1, Z11
+	JMP     begunWhole
+
+fromCWhole:
+	MOVQ    16(AX), CX
+	MOVQ    24(AX), DX
+	VMOVUPS (CX), Z0
+	VMOVUPS 64(CX), Z1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z2
+	VMOVUPS 64(CX), Z3
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z4
+	VMOVUPS 64(CX), Z5
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z6
+	VMOVUPS 64(CX), Z7
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z8
+	VMOVUPS 64(CX), Z9
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z10
+	VMOVUPS 64(CX), Z11
+
+begunWhole:
+beginDone:
 	MOVQ  (AX), CX
 	MOVQ  8(AX), DX
 	MOVQ  56(AX), BX
@@ -3141,9 +5240,11 @@ next:
 
 done:
 	MOVQ      a+0(FP), AX
+	CMPQ      80(AX), $0x20
+	JGE       finishWhole
 	MOVQ      40(AX), CX
 	CMPQ      CX, $0x00
-	JE        clamp
+	JE        clampPart
 	MOVQ      48(AX), DX
 	VMOVUPS   (CX), Z12
 	VADDPS    Z12, Z0, Z0
@@ -3175,7 +5276,7 @@ done:
 	VMOVUPS.Z 64(CX), K1, Z12
 	VADDPS    Z12, Z11, Z11
 
-clamp:
+clampPart:
 	VBROADCASTSS 96(AX), Z12
 	VBROADCASTSS 100(AX), Z13
 	MOVQ         16(AX), CX
@@ -3221,6 +5322,91 @@ clamp:
 	VMAXPS       Z11, Z12, Z11
 	VMINPS       Z11, Z13, Z11
 	VMOVUPS      Z11, K1, 64(CX)
+	JMP          finishDone
+
+finishWhole:
+	MOVQ    40(AX), CX
+	CMPQ    CX, $0x00
+	JE      clampWhole
+	MOVQ    48(AX), DX
+	VMOVUPS (CX), Z12
+	VADDPS  Z12, Z0, Z0
+	VMOVUPS 64(CX), Z12
+	VADDPS  Z12, Z1, Z1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z12
+	VADDPS  Z12, Z2, Z2
+	VMOVUPS 64(CX), Z12
+	VADDPS  Z12, Z3, Z3
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z12
+	VADDPS  Z12, Z4, Z4
+	VMOVUPS 64(CX), Z12
+	VADDPS  Z12, Z5, Z5
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z12
+	VADDPS  Z12, Z6, Z6
+	VMOVUPS 64(CX), Z12
+	VADDPS  Z12, Z7, Z7
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z12
+	VADDPS  Z12, Z8, Z8
+	VMOVUPS 64(CX), Z12
+	VADDPS  Z12, Z9, Z9
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z12
+	VADDPS  Z12, Z10, Z10
+	VMOVUPS 64(CX), Z12
+	VADDPS  Z12, Z11, Z11
+
+clampWhole:
+	VBROADCASTSS 96(AX), Z12
+	VBROADCASTSS 100(AX), Z13
+	MOVQ         16(AX), CX
+	MOVQ         24(AX), AX
+	VMAXPS       Z0, Z12, Z0
+	VMINPS       Z0, Z13, Z0
+	VMOVUPS      Z0, (CX)
+	VMAXPS       Z1, Z12, Z1
+	VMINPS       Z1, Z13, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         AX, CX
+	VMAXPS       Z2, Z12, Z2
+	VMINPS       Z2, Z13, Z2
+	VMOVUPS      Z2, (CX)
+	VMAXPS       Z3, Z12, Z3
+	VMINPS       Z3, Z13, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         AX, CX
+	VMAXPS       Z4, Z12, Z4
+	VMINPS       Z4, Z13, Z4
+	VMOVUPS      Z4, (CX)
+	VMAXPS       Z5, Z12, Z5
+	VMINPS       Z5, Z13, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         AX, CX
+	VMAXPS       Z6, Z12, Z6
+	VMINPS       Z6, Z13, Z6
+	VMOVUPS      Z6, (CX)
+	VMAXPS       Z7, Z12, Z7
+	VMINPS       Z7, Z13, Z7
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         AX, CX
+	VMAXPS       Z8, Z12, Z8
+	VMINPS       Z8, Z13, Z8
+	VMOVUPS      Z8, (CX)
+	VMAXPS       Z9, Z12, Z9
+	VMINPS       Z9, Z13, Z9
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         AX, CX
+	VMAXPS       Z10, Z12, Z10
+	VMINPS       Z10, Z13, Z10
+	VMOVUPS      Z10, (CX)
+	VMAXPS       Z11, Z12, Z11
+	VMINPS       Z11, Z13, Z11
+	VMOVUPS      Z11, 64(CX)
+
+finishDone:
 	VZEROUPPER
 	RET
 
@@ -3233,12 +5419,14 @@ TEXT ·tileAVX512_7x2(SB), NOSPLIT|NOFRAME, $0-8
 	BZHIL  CX, DX, DX
 	SHRL   $0x10, DX
 	KMOVW  DX, K1
+	CMPQ   80(AX), $0x20
+	JGE    beginWhole
 	MOVQ   88(AX), CX
 	MOVQ   32(AX), DX
 	CMPQ   CX, $0x00
-	JNE    fromC
+	JNE    fromCPart
 	CMPQ   DX, $0x00
-	JNE    fromBias
+	JNE    fromBiasPart
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -3253,9 +5441,9 @@ TEXT ·tileAVX512_7x2(SB), NOSPLIT|NOFRAME, $0-8
 	VXORPS Z11, Z11, Z11
 	VXORPS Z12, Z12, Z12
 	VXORPS Z13, Z13, Z13
-	JMP    begun
+	JMP    begunPart
 
-fromBias:
+fromBiasPart:
 	VMOVUPS   (DX), Z0
 	VMOVAPS   Z0, Z2
 	VMOVAPS   Z0, Z4
@@ -3270,9 +5458,9 @@ fromBias:
 	VMOVAPS   Z1, Z9
 	VMOVAPS   Z1, Z11
 	VMOVAPS   Z1, Z13
-	JMP       begun
+	JMP       begunPart
 
-fromC:
+fromCPart:
 	MOVQ      16(AX), CX
 	MOVQ      24(AX), DX
 	VMOVUPS   (CX), Z0
@@ -3296,7 +5484,75 @@ fromC:
 	VMOVUPS   (CX), Z12
 	VMOVUPS.Z 64(CX), K1, Z13
 
-begun:
+begunPart:
+	JMP beginDone
+
+beginWhole:
+	MOVQ   88(AX), CX
+	MOVQ   32(AX), DX
+	CMPQ   CX, $0x00
+	JNE    fromCWhole
+	CMPQ   DX, $0x00
+	JNE    fromBiasWhole
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	JMP    begunWhole
+
+fromBiasWhole:
+	VMOVUPS (DX), Z0
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z12
+	VMOVUPS 64(DX), Z1
+	VMOVAPS Z1, Z3
+	VMOVAPS Z1, Z5
+	VMOVAPS Z1, Z7
+	VMOVAPS Z1, Z9
+	VMOVAPS Z1, Z11
+	VMOVAPS Z1, Z13
+	JMP     begunWhole
+
+fromCWhole:
+	MOVQ    16(AX), CX
+	MOVQ    24(AX), DX
+	VMOVUPS (CX), Z0
+	VMOVUPS 64(CX), Z1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z2
+	VMOVUPS 64(CX), Z3
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z4
+	VMOVUPS 64(CX), Z5
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z6
+	VMOVUPS 64(CX), Z7
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z8
+	VMOVUPS 64(CX), Z9
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z10
+	VMOVUPS 64(CX), Z11
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z12
+	VMOVUPS 64(CX), Z13
+
+begunWhole:
+beginDone:
 	MOVQ  (AX), CX
 	MOVQ  8(AX), DX
 	MOVQ  56(AX), BX
@@ -3472,9 +5728,11 @@ next:
 
 done:
 	MOVQ      a+0(FP), AX
+	CMPQ      80(AX), $0x20
+	JGE       finishWhole
 	MOVQ      40(AX), CX
 	CMPQ      CX, $0x00
-	JE        clamp
+	JE        clampPart
 	MOVQ      48(AX), DX
 	VMOVUPS   (CX), Z14
 	VADDPS    Z14, Z0, Z0
@@ -3511,7 +5769,7 @@ done:
 	VMOVUPS.Z 64(CX), K1, Z14
 	VADDPS    Z14, Z13, Z13
 
-clamp:
+clampPart:
 	VBROADCASTSS 96(AX), Z14
 	VBROADCASTSS 100(AX), Z15
 	MOVQ         16(AX), CX
@@ -3564,6 +5822,103 @@ clamp:
 	VMAXPS       Z13, Z14, Z13
 	VMINPS       Z13, Z15, Z13
 	VMOVUPS      Z13, K1, 64(CX)
+	JMP          finishDone
+
+finishWhole:
+	MOVQ    40(AX), CX
+	CMPQ    CX, $0x00
+	JE      clampWhole
+	MOVQ    48(AX), DX
+	VMOVUPS (CX), Z14
+	VADDPS  Z14, Z0, Z0
+	VMOVUPS 64(CX), Z14
+	VADDPS  Z14, Z1, Z1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z14
+	VADDPS  Z14, Z2, Z2
+	VMOVUPS 64(CX), Z14
+	VADDPS  Z14, Z3, Z3
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z14
+	VADDPS  Z14, Z4, Z4
+	VMOVUPS 64(CX), Z14
+	VADDPS  Z14, Z5, Z5
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z14
+	VADDPS  Z14, Z6, Z6
+	VMOVUPS 64(CX), Z14
+	VADDPS  Z14, Z7, Z7
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z14
+	VADDPS  Z14, Z8, Z8
+	VMOVUPS 64(CX), Z14
+	VADDPS  Z14, Z9, Z9
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z14
+	VADDPS  Z14, Z10, Z10
+	VMOVUPS 64(CX), Z14
+	VADDPS  Z14, Z11, Z11
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z14
+	VADDPS  Z14, Z12, Z12
+	VMOVUPS 64(CX), Z14
+	VADDPS  Z14, Z13, Z13
+
+clampWhole:
+	VBROADCASTSS 96(AX), Z14
+	VBROADCASTSS 100(AX), Z15
+	MOVQ         16(AX), CX
+	MOVQ         24(AX), AX
+	VMAXPS       Z0, Z14, Z0
+	VMINPS       Z0, Z15, Z0
+	VMOVUPS      Z0, (CX)
+	VMAXPS       Z1, Z14, Z1
+	VMINPS       Z1, Z15, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         AX, CX
+	VMAXPS       Z2, Z14, Z2
+	VMINPS       Z2, Z15, Z2
+	VMOVUPS      Z2, (CX)
+	VMAXPS       Z3, Z14, Z3
+	VMINPS       Z3, Z15, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         AX, CX
+	VMAXPS       Z4, Z14, Z4
+	VMINPS       Z4, Z15, Z4
+	VMOVUPS      Z4, (CX)
+	VMAXPS       Z5, Z14, Z5
+	VMINPS       Z5, Z15, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         AX, CX
+	VMAXPS       Z6, Z14, Z6
+	VMINPS       Z6, Z15, Z6
+	VMOVUPS      Z6, (CX)
+	VMAXPS       Z7, Z14, Z7
+	VMINPS       Z7, Z15, Z7
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         AX, CX
+	VMAXPS       Z8, Z14, Z8
+	VMINPS       Z8, Z15, Z8
+	VMOVUPS      Z8, (CX)
+	VMAXPS       Z9, Z14, Z9
+	VMINPS       Z9, Z15, Z9
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         AX, CX
+	VMAXPS       Z10, Z14, Z10
+	VMINPS       Z10, Z15, Z10
+	VMOVUPS      Z10, (CX)
+	VMAXPS       Z11, Z14, Z11
+	VMINPS       Z11, Z15, Z11
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         AX, CX
+	VMAXPS       Z12, Z14, Z12
+	VMINPS       Z12, Z15, Z12
+	VMOVUPS      Z12, (CX)
+	VMAXPS       Z13, Z14, Z13
+	VMINPS       Z13, Z15, Z13
+	VMOVUPS      Z13, 64(CX)
+
+finishDone:
 	VZEROUPPER
 	RET
 
@@ -3577,12 +5932,14 @@ tile:
 	BZHIL  CX, DX, DX
 	SHRL   $0x10, DX
 	KMOVW  DX, K1
+	CMPQ   80(AX), $0x20
+	JGE    beginWhole
 	MOVQ   88(AX), CX
 	MOVQ   32(AX), DX
 	CMPQ   CX, $0x00
-	JNE    fromC
+	JNE    fromCPart
 	CMPQ   DX, $0x00
-	JNE    fromBias
+	JNE    fromBiasPart
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -3599,9 +5956,9 @@ tile:
 	VXORPS Z13, Z13, Z13
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
-	JMP    begun
+	JMP    begunPart
 
-fromBias:
+fromBiasPart:
 	VMOVUPS   (DX), Z0
 	VMOVAPS   Z0, Z2
 	VMOVAPS   Z0, Z4
@@ -3618,9 +5975,9 @@ fromBias:
 	VMOVAPS   Z1, Z11
 	VMOVAPS   Z1, Z13
 	VMOVAPS   Z1, Z15
-	JMP       begun
+	JMP       begunPart
 
-fromC:
+fromCPart:
 	MOVQ      16(AX), CX
 	MOVQ      24(AX), DX
 	VMOVUPS   (CX), Z0
@@ -3647,7 +6004,82 @@ fromC:
 	VMOVUPS   (CX), Z14
 	VMOVUPS.Z 64(CX), K1, Z15
 
-begun:
+begunPart:
+	JMP beginDone
+
+beginWhole:
+	MOVQ   88(AX), CX
+	MOVQ   32(AX), DX
+	CMPQ   CX, $0x00
+	JNE    fromCWhole
+	CMPQ   DX, $0x00
+	JNE    fromBiasWhole
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	JMP    begunWhole
+
+fromBiasWhole:
+	VMOVUPS (DX), Z0
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z12
+	VMOVAPS Z0, Z14
+	VMOVUPS 64(DX), Z1
+	VMOVAPS Z1, Z3
+	VMOVAPS Z1, Z5
+	VMOVAPS Z1, Z7
+	VMOVAPS Z1, Z9
+	VMOVAPS Z1, Z11
+	VMOVAPS Z1, Z13
+	VMOVAPS Z1, Z15
+	JMP     begunWhole
+
+fromCWhole:
+	MOVQ    16(AX), CX
+	MOVQ    24(AX), DX
+	VMOVUPS (CX), Z0
+	VMOVUPS 64(CX), Z1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z2
+	VMOVUPS 64(CX), Z3
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z4
+	VMOVUPS 64(CX), Z5
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z6
+	VMOVUPS 64(CX), Z7
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z8
+	VMOVUPS 64(CX), Z9
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z10
+	VMOVUPS 64(CX), Z11
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z12
+	VMOVUPS 64(CX), Z13
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z14
+	VMOVUPS 64(CX), Z15
+
+begunWhole:
+beginDone:
 	MOVQ  (AX), CX
 	MOVQ  8(AX), DX
 	MOVQ  56(AX), BX
@@ -3841,9 +6273,11 @@ next:
 
 done:
 	MOVQ      a+0(FP), AX
+	CMPQ      80(AX), $0x20
+	JGE       finishWhole
 	MOVQ      40(AX), CX
 	CMPQ      CX, $0x00
-	JE        clamp
+	JE        clampPart
 	MOVQ      48(AX), DX
 	VMOVUPS   (CX), Z16
 	VADDPS    Z16, Z0, Z0
@@ -3885,7 +6319,7 @@ done:
 	VMOVUPS.Z 64(CX), K1, Z16
 	VADDPS    Z16, Z15, Z15
 
-clamp:
+clampPart:
 	VBROADCASTSS 96(AX), Z16
 	VBROADCASTSS 100(AX), Z17
 	MOVQ         16(AX), CX
@@ -3945,24 +6379,133 @@ clamp:
 	VMAXPS       Z15, Z16, Z15
 	VMINPS       Z15, Z17, Z15
 	VMOVUPS      Z15, K1, 64(CX)
-	MOVQ         a+0(FP), AX
-	MOVQ         104(AX), CX
-	DECQ         CX
-	JZ           last
-	MOVQ         CX, 104(AX)
-	MOVQ         56(AX), CX
-	SHLQ         $0x06, CX
-	ADDQ         CX, (AX)
-	MOVQ         24(AX), CX
-	SHLQ         $0x03, CX
-	ADDQ         CX, 16(AX)
-	MOVQ         40(AX), CX
-	TESTQ        CX, CX
-	JZ           tile
-	MOVQ         48(AX), CX
-	SHLQ         $0x03, CX
-	ADDQ         CX, 40(AX)
-	JMP          tile
+	JMP          finishDone
+
+finishWhole:
+	MOVQ    40(AX), CX
+	CMPQ    CX, $0x00
+	JE      clampWhole
+	MOVQ    48(AX), DX
+	VMOVUPS (CX), Z16
+	VADDPS  Z16, Z0, Z0
+	VMOVUPS 64(CX), Z16
+	VADDPS  Z16, Z1, Z1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z16
+	VADDPS  Z16, Z2, Z2
+	VMOVUPS 64(CX), Z16
+	VADDPS  Z16, Z3, Z3
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z16
+	VADDPS  Z16, Z4, Z4
+	VMOVUPS 64(CX), Z16
+	VADDPS  Z16, Z5, Z5
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z16
+	VADDPS  Z16, Z6, Z6
+	VMOVUPS 64(CX), Z16
+	VADDPS  Z16, Z7, Z7
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z16
+	VADDPS  Z16, Z8, Z8
+	VMOVUPS 64(CX), Z16
+	VADDPS  Z16, Z9, Z9
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z16
+	VADDPS  Z16, Z10, Z10
+	VMOVUPS 64(CX), Z16
+	VADDPS  Z16, Z11, Z11
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z16
+	VADDPS  Z16, Z12, Z12
+	VMOVUPS 64(CX), Z16
+	VADDPS  Z16, Z13, Z13
+	ADDQ    DX, CX
+	VMOVUPS (CX), Z16
+	VADDPS  Z16, Z14, Z14
+	VMOVUPS 64(CX), Z16
+	VADDPS  Z16, Z15, Z15
+
+clampWhole:
+	VBROADCASTSS 96(AX), Z16
+	VBROADCASTSS 100(AX), Z17
+	MOVQ         16(AX), CX
+	MOVQ         24(AX), AX
+	VMAXPS       Z0, Z16, Z0
+	VMINPS       Z0, Z17, Z0
+	VMOVUPS      Z0, (CX)
+	VMAXPS       Z1, Z16, Z1
+	VMINPS       Z1, Z17, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         AX, CX
+	VMAXPS       Z2, Z16, Z2
+	VMINPS       Z2, Z17, Z2
+	VMOVUPS      Z2, (CX)
+	VMAXPS       Z3, Z16, Z3
+	VMINPS       Z3, Z17, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         AX, CX
+	VMAXPS       Z4, Z16, Z4
+	VMINPS       Z4, Z17, Z4
+	VMOVUPS      Z4, (CX)
+	VMAXPS       Z5, Z16, Z5
+	VMINPS       Z5, Z17, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         AX, CX
+	VMAXPS       Z6, Z16, Z6
+	VMINPS       Z6, Z17, Z6
+	VMOVUPS      Z6, (CX)
+	VMAXPS       Z7, Z16, Z7
+	VMINPS       Z7, Z17, Z7
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         AX, CX
+	VMAXPS       Z8, Z16, Z8
+	VMINPS       Z8, Z17, Z8
+	VMOVUPS      Z8, (CX)
+	VMAXPS       Z9, Z16, Z9
+	VMINPS       Z9, Z17, Z9
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         AX, CX
+	VMAXPS       Z10, Z16, Z10
+	VMINPS       Z10, Z17, Z10
+	VMOVUPS      Z10, (CX)
+	VMAXPS       Z11, Z16, Z11
+	VMINPS       Z11, Z17, Z11
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         AX, CX
+	VMAXPS       Z12, Z16, Z12
+	VMINPS       Z12, Z17, Z12
+	VMOVUPS      Z12, (CX)
+	VMAXPS       Z13, Z16, Z13
+	VMINPS       Z13, Z17, Z13
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         AX, CX
+	VMAXPS       Z14, Z16, Z14
+	VMINPS       Z14, Z17, Z14
+	VMOVUPS      Z14, (CX)
+	VMAXPS       Z15, Z16, Z15
+	VMINPS       Z15, Z17, Z15
+	VMOVUPS      Z15, 64(CX)
+
+finishDone:
+	MOVQ  a+0(FP), AX
+	MOVQ  104(AX), CX
+	DECQ  CX
+	JZ    last
+	MOVQ  CX, 104(AX)
+	MOVQ  56(AX), CX
+	SHLQ  $0x06, CX
+	ADDQ  CX, (AX)
+	MOVQ  24(AX), CX
+	SHLQ  $0x03, CX
+	ADDQ  CX, 16(AX)
+	MOVQ  40(AX), CX
+	TESTQ CX, CX
+	JZ    tile
+	MOVQ  48(AX), CX
+	SHLQ  $0x03, CX
+	ADDQ  CX, 40(AX)
+	JMP   tile
 
 last:
 	VZEROUPPER
@@ -3989,28 +6532,56 @@ TEXT ·tileAVX2_1x2(SB), NOSPLIT|NOFRAME, $0-8
 	CMOVQGT BX, CX
 	NEGQ    CX
 	VMOVUPS 32(DX)(CX*4), Y1
+	CMPQ    80(AX), $0x10
+	JGE     beginWhole
 	MOVQ    88(AX), CX
 	MOVQ    32(AX), DX
 	CMPQ    CX, $0x00
-	JNE     fromC
+	JNE     fromCPart
 	CMPQ    DX, $0x00
-	JNE     fromBias
+	JNE     fromBiasPart
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
-	JMP     begun
+	JMP     begunPart
 
-fromBias:
+fromBiasPart:
 	VMASKMOVPS (DX), Y0, Y0
 	VMASKMOVPS 32(DX), Y1, Y1
-	JMP        begun
+	JMP        begunPart
 
-fromC:
+fromCPart:
 	MOVQ       16(AX), CX
 	MOVQ       24(AX), DX
 	VMASKMOVPS (CX), Y0, Y0
 	VMASKMOVPS 32(CX), Y1, Y1
 
-begun:
+begunPart:
+	JMP beginDone
+
+beginWhole:
+	MOVQ   88(AX), CX
+	MOVQ   32(AX), DX
+	CMPQ   CX, $0x00
+	JNE    fromCWhole
+	CMPQ   DX, $0x00
+	JNE    fromBiasWhole
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	JMP    begunWhole
+
+fromBiasWhole:
+	VMOVUPS (DX), Y0
+	VMOVUPS 32(DX), Y1
+	JMP     begunWhole
+
+fromCWhole:
+	MOVQ    16(AX), CX
+	MOVQ    24(AX), DX
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+
+begunWhole:
+beginDone:
 	MOVQ  (AX), CX
 	MOVQ  8(AX), DX
 	MOVQ  56(AX), BX
@@ -4078,6 +6649,8 @@ next:
 
 done:
 	MOVQ       a+0(FP), AX
+	CMPQ       80(AX), $0x10
+	JGE        finishWhole
 	MOVQ       80(AX), CX
 	LEAQ       tileMask<>+0(SB), DX
 	MOVQ       CX, BX
@@ -4097,14 +6670,14 @@ done:
 	VMOVUPS    32(DX)(CX*4), Y3
 	MOVQ       40(AX), CX
 	CMPQ       CX, $0x00
-	JE         clamp
+	JE         clampPart
 	MOVQ       48(AX), DX
 	VMASKMOVPS (CX), Y2, Y4
 	VADDPS     Y4, Y0, Y0
 	VMASKMOVPS 32(CX), Y3, Y4
 	VADDPS     Y4, Y1, Y1
 
-clamp:
+clampPart:
 	VBROADCASTSS 96(AX), Y4
 	VBROADCASTSS 100(AX), Y5
 	MOVQ         16(AX), CX
@@ -4115,6 +6688,31 @@ clamp:
 	VMAXPS       Y1, Y4, Y1
 	VMINPS       Y1, Y5, Y1
 	VMASKMOVPS   Y1, Y3, 32(CX)
+	JMP          finishDone
+
+finishWhole:
+	MOVQ    40(AX), CX
+	CMPQ    CX, $0x00
+	JE      clampWhole
+	MOVQ    48(AX), DX
+	VMOVUPS (CX), Y2
+	VADDPS  Y2, Y0, Y0
+	VMOVUPS 32(CX), Y2
+	VADDPS  Y2, Y1, Y1
+
+clampWhole:
+	VBROADCASTSS 96(AX), Y2
+	VBROADCASTSS 100(AX), Y3
+	MOVQ         16(AX), CX
+	MOVQ         24(AX), AX
+	VMAXPS       Y0, Y2, Y0
+	VMINPS       Y0, Y3, Y0
+	VMOVUPS      Y0, (CX)
+	VMAXPS       Y1, Y2, Y1
+	VMINPS       Y1, Y3, Y1
+	VMOVUPS      Y1, 32(CX)
+
+finishDone:
 	VZEROUPPER
 	RET
 
@@ -4139,26 +6737,28 @@ TEXT ·tileAVX2_2x2(SB), NOSPLIT|NOFRAME, $0-8
 	CMOVQGT BX, CX
 	NEGQ    CX
 	VMOVUPS 32(DX)(CX*4), Y3
+	CMPQ    80(AX), $0x10
+	JGE     beginWhole
 	MOVQ    88(AX), CX
 	MOVQ    32(AX), DX
 	CMPQ    CX, $0x00
-	JNE     fromC
+	JNE     fromCPart
 	CMPQ    DX, $0x00
-	JNE     fromBias
+	JNE     fromBiasPart
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
-	JMP     begun
+	JMP     begunPart
 
-fromBias:
+fromBiasPart:
 	VMASKMOVPS (DX), Y2, Y0
 	VMOVAPS    Y0, Y2
 	VMASKMOVPS 32(DX), Y3, Y1
 	VMOVAPS    Y1, Y3
-	JMP        begun
+	JMP        begunPart
 
-fromC:
+fromCPart:
 	MOVQ       16(AX), CX
 	MOVQ       24(AX), DX
 	VMASKMOVPS (CX), Y2, Y0
@@ -4167,7 +6767,40 @@ fromC:
 	VMASKMOVPS (CX), Y2, Y2
 	VMASKMOVPS 32(CX), Y3, Y3
 
-begun:
+begunPart:
+	JMP beginDone
+
+beginWhole:
+	MOVQ   88(AX), CX
+	MOVQ   32(AX), DX
+	CMPQ   CX, $0x00
+	JNE    fromCWhole
+	CMPQ   DX, $0x00
+	JNE    fromBiasWhole
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	JMP    begunWhole
+
+fromBiasWhole:
+	VMOVUPS (DX), Y0
+	VMOVAPS Y0, Y2
+	VMOVUPS 32(DX), Y1
+	VMOVAPS Y1, Y3
+	JMP     begunWhole
+
+fromCWhole:
+	MOVQ    16(AX), CX
+	MOVQ    24(AX), DX
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y2
+	VMOVUPS 32(CX), Y3
+
+begunWhole:
+beginDone:
 	MOVQ  (AX), CX
 	MOVQ  8(AX), DX
 	MOVQ  56(AX), BX
@@ -4253,6 +6886,8 @@ next:
 
 done:
 	MOVQ       a+0(FP), AX
+	CMPQ       80(AX), $0x10
+	JGE        finishWhole
 	MOVQ       80(AX), CX
 	LEAQ       tileMask<>+0(SB), DX
 	MOVQ       CX, BX
@@ -4272,7 +6907,7 @@ done:
 	VMOVUPS    32(DX)(CX*4), Y5
 	MOVQ       40(AX), CX
 	CMPQ       CX, $0x00
-	JE         clamp
+	JE         clampPart
 	MOVQ       48(AX), DX
 	VMASKMOVPS (CX), Y4, Y6
 	VADDPS     Y6, Y0, Y0
@@ -4284,7 +6919,7 @@ done:
 	VMASKMOVPS 32(CX), Y5, Y6
 	VADDPS     Y6, Y3, Y3
 
-clamp:
+clampPart:
 	VBROADCASTSS 96(AX), Y6
 	VBROADCASTSS 100(AX), Y7
 	MOVQ         16(AX), CX
@@ -4302,6 +6937,43 @@ clamp:
 	VMAXPS       Y3, Y6, Y3
 	VMINPS       Y3, Y7, Y3
 	VMASKMOVPS   Y3, Y5, 32(CX)
+	JMP          finishDone
+
+finishWhole:
+	MOVQ    40(AX), CX
+	CMPQ    CX, $0x00
+	JE      clampWhole
+	MOVQ    48(AX), DX
+	VMOVUPS (CX), Y4
+	VADDPS  Y4, Y0, Y0
+	VMOVUPS 32(CX), Y4
+	VADDPS  Y4, Y1, Y1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y4
+	VADDPS  Y4, Y2, Y2
+	VMOVUPS 32(CX), Y4
+	VADDPS  Y4, Y3, Y3
+
+clampWhole:
+	VBROADCASTSS 96(AX), Y4
+	VBROADCASTSS 100(AX), Y5
+	MOVQ         16(AX), CX
+	MOVQ         24(AX), AX
+	VMAXPS       Y0, Y4, Y0
+	VMINPS       Y0, Y5, Y0
+	VMOVUPS      Y0, (CX)
+	VMAXPS       Y1, Y4, Y1
+	VMINPS       Y1, Y5, Y1
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         AX, CX
+	VMAXPS       Y2, Y4, Y2
+	VMINPS       Y2, Y5, Y2
+	VMOVUPS      Y2, (CX)
+	VMAXPS       Y3, Y4, Y3
+	VMINPS       Y3, Y5, Y3
+	VMOVUPS      Y3, 32(CX)
+
+finishDone:
 	VZEROUPPER
 	RET
 
@@ -4326,30 +6998,32 @@ TEXT ·tileAVX2_3x2(SB), NOSPLIT|NOFRAME, $0-8
 	CMOVQGT BX, CX
 	NEGQ    CX
 	VMOVUPS 32(DX)(CX*4), Y5
+	CMPQ    80(AX), $0x10
+	JGE     beginWhole
 	MOVQ    88(AX), CX
 	MOVQ    32(AX), DX
 	CMPQ    CX, $0x00
-	JNE     fromC
+	JNE     fromCPart
 	CMPQ    DX, $0x00
-	JNE     fromBias
+	JNE     fromBiasPart
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
 	VXORPS  Y5, Y5, Y5
-	JMP     begun
+	JMP     begunPart
 
-fromBias:
+fromBiasPart:
 	VMASKMOVPS (DX), Y4, Y0
 	VMOVAPS    Y0, Y2
 	VMOVAPS    Y0, Y4
 	VMASKMOVPS 32(DX), Y5, Y1
 	VMOVAPS    Y1, Y3
 	VMOVAPS    Y1, Y5
-	JMP        begun
+	JMP        begunPart
 
-fromC:
+fromCPart:
 	MOVQ       16(AX), CX
 	MOVQ       24(AX), DX
 	VMASKMOVPS (CX), Y4, Y0
@@ -4361,7 +7035,47 @@ fromC:
 	VMASKMOVPS (CX), Y4, Y4
 	VMASKMOVPS 32(CX), Y5, Y5
 
-begun:
+begunPart:
+	JMP beginDone
+
+beginWhole:
+	MOVQ   88(AX), CX
+	MOVQ   32(AX), DX
+	CMPQ   CX, $0x00
+	JNE    fromCWhole
+	CMPQ   DX, $0x00
+	JNE    fromBiasWhole
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	JMP    begunWhole
+
+fromBiasWhole:
+	VMOVUPS (DX), Y0
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y4
+	VMOVUPS 32(DX), Y1
+	VMOVAPS Y1, Y3
+	VMOVAPS Y1, Y5
+	JMP     begunWhole
+
+fromCWhole:
+	MOVQ    16(AX), CX
+	MOVQ    24(AX), DX
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y2
+	VMOVUPS 32(CX), Y3
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y4
+	VMOVUPS 32(CX), Y5
+
+begunWhole:
+beginDone:
 	MOVQ  (AX), CX
 	MOVQ  8(AX), DX
 	MOVQ  56(AX), BX
@@ -4465,6 +7179,8 @@ next:
 
 done:
 	MOVQ       a+0(FP), AX
+	CMPQ       80(AX), $0x10
+	JGE        finishWhole
 	MOVQ       80(AX), CX
 	LEAQ       tileMask<>+0(SB), DX
 	MOVQ       CX, BX
@@ -4484,7 +7200,7 @@ done:
 	VMOVUPS    32(DX)(CX*4), Y7
 	MOVQ       40(AX), CX
 	CMPQ       CX, $0x00
-	JE         clamp
+	JE         clampPart
 	MOVQ       48(AX), DX
 	VMASKMOVPS (CX), Y6, Y8
 	VADDPS     Y8, Y0, Y0
@@ -4501,7 +7217,7 @@ done:
 	VMASKMOVPS 32(CX), Y7, Y8
 	VADDPS     Y8, Y5, Y5
 
-clamp:
+clampPart:
 	VBROADCASTSS 96(AX), Y8
 	VBROADCASTSS 100(AX), Y9
 	MOVQ         16(AX), CX
@@ -4526,6 +7242,55 @@ clamp:
 	VMAXPS       Y5, Y8, Y5
 	VMINPS       Y5, Y9, Y5
 	VMASKMOVPS   Y5, Y7, 32(CX)
+	JMP          finishDone
+
+finishWhole:
+	MOVQ    40(AX), CX
+	CMPQ    CX, $0x00
+	JE      clampWhole
+	MOVQ    48(AX), DX
+	VMOVUPS (CX), Y6
+	VADDPS  Y6, Y0, Y0
+	VMOVUPS 32(CX), Y6
+	VADDPS  Y6, Y1, Y1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y6
+	VADDPS  Y6, Y2, Y2
+	VMOVUPS 32(CX), Y6
+	VADDPS  Y6, Y3, Y3
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y6
+	VADDPS  Y6, Y4, Y4
+	VMOVUPS 32(CX), Y6
+	VADDPS  Y6, Y5, Y5
+
+clampWhole:
+	VBROADCASTSS 96(AX), Y6
+	VBROADCASTSS 100(AX), Y7
+	MOVQ         16(AX), CX
+	MOVQ         24(AX), AX
+	VMAXPS       Y0, Y6, Y0
+	VMINPS       Y0, Y7, Y0
+	VMOVUPS      Y0, (CX)
+	VMAXPS       Y1, Y6, Y1
+	VMINPS       Y1, Y7, Y1
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         AX, CX
+	VMAXPS       Y2, Y6, Y2
+	VMINPS       Y2, Y7, Y2
+	VMOVUPS      Y2, (CX)
+	VMAXPS       Y3, Y6, Y3
+	VMINPS       Y3, Y7, Y3
+	VMOVUPS      Y3, 32(CX)
+	ADDQ         AX, CX
+	VMAXPS       Y4, Y6, Y4
+	VMINPS       Y4, Y7, Y4
+	VMOVUPS      Y4, (CX)
+	VMAXPS       Y5, Y6, Y5
+	VMINPS       Y5, Y7, Y5
+	VMOVUPS      Y5, 32(CX)
+
+finishDone:
 	VZEROUPPER
 	RET
 
@@ -4550,12 +7315,14 @@ TEXT ·tileAVX2_4x2(SB), NOSPLIT|NOFRAME, $0-8
 	CMOVQGT BX, CX
 	NEGQ    CX
 	VMOVUPS 32(DX)(CX*4), Y7
+	CMPQ    80(AX), $0x10
+	JGE     beginWhole
 	MOVQ    88(AX), CX
 	MOVQ    32(AX), DX
 	CMPQ    CX, $0x00
-	JNE     fromC
+	JNE     fromCPart
 	CMPQ    DX, $0x00
-	JNE     fromBias
+	JNE     fromBiasPart
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
@@ -4564,9 +7331,9 @@ TEXT ·tileAVX2_4x2(SB), NOSPLIT|NOFRAME, $0-8
 	VXORPS  Y5, Y5, Y5
 	VXORPS  Y6, Y6, Y6
 	VXORPS  Y7, Y7, Y7
-	JMP     begun
+	JMP     begunPart
 
-fromBias:
+fromBiasPart:
 	VMASKMOVPS (DX), Y6, Y0
 	VMOVAPS    Y0, Y2
 	VMOVAPS    Y0, Y4
@@ -4575,9 +7342,9 @@ fromBias:
 	VMOVAPS    Y1, Y3
 	VMOVAPS    Y1, Y5
 	VMOVAPS    Y1, Y7
-	JMP        begun
+	JMP        begunPart
 
-fromC:
+fromCPart:
 	MOVQ       16(AX), CX
 	MOVQ       24(AX), DX
 	VMASKMOVPS (CX), Y6, Y0
@@ -4592,7 +7359,54 @@ fromC:
 	VMASKMOVPS (CX), Y6, Y6
 	VMASKMOVPS 32(CX), Y7, Y7
 
-begun:
+begunPart:
+	JMP beginDone
+
+beginWhole:
+	MOVQ   88(AX), CX
+	MOVQ   32(AX), DX
+	CMPQ   CX, $0x00
+	JNE    fromCWhole
+	CMPQ   DX, $0x00
+	JNE    fromBiasWhole
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	JMP    begunWhole
+
+fromBiasWhole:
+	VMOVUPS (DX), Y0
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y6
+	VMOVUPS 32(DX), Y1
+	VMOVAPS Y1, Y3
+	VMOVAPS Y1, Y5
+	VMOVAPS Y1, Y7
+	JMP     begunWhole
+
+fromCWhole:
+	MOVQ    16(AX), CX
+	MOVQ    24(AX), DX
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y2
+	VMOVUPS 32(CX), Y3
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y4
+	VMOVUPS 32(CX), Y5
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y6
+	VMOVUPS 32(CX), Y7
+
+begunWhole:
+beginDone:
 	MOVQ  (AX), CX
 	MOVQ  8(AX), DX
 	MOVQ  56(AX), BX
@@ -4714,6 +7528,8 @@ next:
 
 done:
 	MOVQ       a+0(FP), AX
+	CMPQ       80(AX), $0x10
+	JGE        finishWhole
 	MOVQ       80(AX), CX
 	LEAQ       tileMask<>+0(SB), DX
 	MOVQ       CX, BX
@@ -4733,7 +7549,7 @@ done:
 	VMOVUPS    32(DX)(CX*4), Y9
 	MOVQ       40(AX), CX
 	CMPQ       CX, $0x00
-	JE         clamp
+	JE         clampPart
 	MOVQ       48(AX), DX
 	VMASKMOVPS (CX), Y8, Y10
 	VADDPS     Y10, Y0, Y0
@@ -4755,7 +7571,7 @@ done:
 	VMASKMOVPS 32(CX), Y9, Y10
 	VADDPS     Y10, Y7, Y7
 
-clamp:
+clampPart:
 	VBROADCASTSS 96(AX), Y10
 	VBROADCASTSS 100(AX), Y11
 	MOVQ         16(AX), CX
@@ -4787,5 +7603,980 @@ clamp:
 	VMAXPS       Y7, Y10, Y7
 	VMINPS       Y7, Y11, Y7
 	VMASKMOVPS   Y7, Y9, 32(CX)
+	JMP          finishDone
+
+finishWhole:
+	MOVQ    40(AX), CX
+	CMPQ    CX, $0x00
+	JE      clampWhole
+	MOVQ    48(AX), DX
+	VMOVUPS (CX), Y8
+	VADDPS  Y8, Y0, Y0
+	VMOVUPS 32(CX), Y8
+	VADDPS  Y8, Y1, Y1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y8
+	VADDPS  Y8, Y2, Y2
+	VMOVUPS 32(CX), Y8
+	VADDPS  Y8, Y3, Y3
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y8
+	VADDPS  Y8, Y4, Y4
+	VMOVUPS 32(CX), Y8
+	VADDPS  Y8, Y5, Y5
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y8
+	VADDPS  Y8, Y6, Y6
+	VMOVUPS 32(CX), Y8
+	VADDPS  Y8, Y7, Y7
+
+clampWhole:
+	VBROADCASTSS 96(AX), Y8
+	VBROADCASTSS 100(AX), Y9
+	MOVQ         16(AX), CX
+	MOVQ         24(AX), AX
+	VMAXPS       Y0, Y8, Y0
+	VMINPS       Y0, Y9, Y0
+	VMOVUPS      Y0, (CX)
+	VMAXPS       Y1, Y8, Y1
+	VMINPS       Y1, Y9, Y1
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         AX, CX
+	VMAXPS       Y2, Y8, Y2
+	VMINPS       Y2, Y9, Y2
+	VMOVUPS      Y2, (CX)
+	VMAXPS       Y3, Y8, Y3
+	VMINPS       Y3, Y9, Y3
+	VMOVUPS      Y3, 32(CX)
+	ADDQ         AX, CX
+	VMAXPS       Y4, Y8, Y4
+	VMINPS       Y4, Y9, Y4
+	VMOVUPS      Y4, (CX)
+	VMAXPS       Y5, Y8, Y5
+	VMINPS       Y5, Y9, Y5
+	VMOVUPS      Y5, 32(CX)
+	ADDQ         AX, CX
+	VMAXPS       Y6, Y8, Y6
+	VMINPS       Y6, Y9, Y6
+	VMOVUPS      Y6, (CX)
+	VMAXPS       Y7, Y8, Y7
+	VMINPS       Y7, Y9, Y7
+	VMOVUPS      Y7, 32(CX)
+
+finishDone:
+	VZEROUPPER
+	RET
+
+// func tileAVX2_5x2(a *byte)
+// Requires: AVX, CMOV, FMA3
+TEXT ·tileAVX2_5x2(SB), NOSPLIT|NOFRAME, $0-8
+	MOVQ    a+0(FP), AX
+	MOVQ    80(AX), CX
+	LEAQ    tileMask<>+0(SB), DX
+	MOVQ    CX, BX
+	MOVQ    $+8, SI
+	CMPQ    BX, SI
+	CMOVQGT SI, BX
+	NEGQ    BX
+	VMOVUPS 32(DX)(BX*4), Y8
+	SUBQ    $0x08, CX
+	XORQ    BX, BX
+	CMPQ    CX, $0x00
+	CMOVQLT BX, CX
+	MOVQ    $+8, BX
+	CMPQ    CX, BX
+	CMOVQGT BX, CX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*4), Y9
+	CMPQ    80(AX), $0x10
+	JGE     beginWhole
+	MOVQ    88(AX), CX
+	MOVQ    32(AX), DX
+	CMPQ    CX, $0x00
+	JNE     fromCPart
+	CMPQ    DX, $0x00
+	JNE     fromBiasPart
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	JMP     begunPart
+
+fromBiasPart:
+	VMASKMOVPS (DX), Y8, Y0
+	VMOVAPS    Y0, Y2
+	VMOVAPS    Y0, Y4
+	VMOVAPS    Y0, Y6
+	VMOVAPS    Y0, Y8
+	VMASKMOVPS 32(DX), Y9, Y1
+	VMOVAPS    Y1, Y3
+	VMOVAPS    Y1, Y5
+	VMOVAPS    Y1, Y7
+	VMOVAPS    Y1, Y9
+	JMP        begunPart
+
+fromCPart:
+	MOVQ       16(AX), CX
+	MOVQ       24(AX), DX
+	VMASKMOVPS (CX), Y8, Y0
+	VMASKMOVPS 32(CX), Y9, Y1
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y8, Y2
+	VMASKMOVPS 32(CX), Y9, Y3
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y8, Y4
+	VMASKMOVPS 32(CX), Y9, Y5
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y8, Y6
+	VMASKMOVPS 32(CX), Y9, Y7
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y8, Y8
+	VMASKMOVPS 32(CX), Y9, Y9
+
+begunPart:
+	JMP beginDone
+
+beginWhole:
+	MOVQ   88(AX), CX
+	MOVQ   32(AX), DX
+	CMPQ   CX, $0x00
+	JNE    fromCWhole
+	CMPQ   DX, $0x00
+	JNE    fromBiasWhole
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	JMP    begunWhole
+
+fromBiasWhole:
+	VMOVUPS (DX), Y0
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y6
+	VMOVAPS Y0, Y8
+	VMOVUPS 32(DX), Y1
+	VMOVAPS Y1, Y3
+	VMOVAPS Y1, Y5
+	VMOVAPS Y1, Y7
+	VMOVAPS Y1, Y9
+	JMP     begunWhole
+
+fromCWhole:
+	MOVQ    16(AX), CX
+	MOVQ    24(AX), DX
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y2
+	VMOVUPS 32(CX), Y3
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y4
+	VMOVUPS 32(CX), Y5
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y6
+	VMOVUPS 32(CX), Y7
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y8
+	VMOVUPS 32(CX), Y9
+
+begunWhole:
+beginDone:
+	MOVQ  (AX), CX
+	MOVQ  8(AX), DX
+	MOVQ  56(AX), BX
+	MOVQ  64(AX), SI
+	MOVQ  72(AX), AX
+	TESTQ SI, SI
+	JZ    done
+	TESTQ BX, BX
+	JZ    done
+
+tap:
+	MOVQ (CX), DI
+	MOVQ 8(CX), R8
+	MOVQ 16(CX), R9
+	MOVQ 24(CX), R10
+	MOVQ 32(CX), R11
+	ADDQ $0x40, CX
+	MOVQ SI, R12
+	SUBQ $0x10, R12
+	JB   rest
+
+loop:
+	VMOVUPS      (DX), Y10
+	VMOVUPS      32(DX), Y11
+	VBROADCASTSS (DI), Y12
+	VFMADD231PS  Y12, Y10, Y0
+	VFMADD231PS  Y12, Y11, Y1
+	VBROADCASTSS (R8), Y12
+	VFMADD231PS  Y12, Y10, Y2
+	VFMADD231PS  Y12, Y11, Y3
+	VBROADCASTSS (R9), Y12
+	VFMADD231PS  Y12, Y10, Y4
+	VFMADD231PS  Y12, Y11, Y5
+	VBROADCASTSS (R10), Y12
+	VFMADD231PS  Y12, Y10, Y6
+	VFMADD231PS  Y12, Y11, Y7
+	VBROADCASTSS (R11), Y12
+	VFMADD231PS  Y12, Y10, Y8
+	VFMADD231PS  Y12, Y11, Y9
+	ADDQ         AX, DX
+	VMOVUPS      (DX), Y10
+	VMOVUPS      32(DX), Y11
+	VBROADCASTSS 4(DI), Y12
+	VFMADD231PS  Y12, Y10, Y0
+	VFMADD231PS  Y12, Y11, Y1
+	VBROADCASTSS 4(R8), Y12
+	VFMADD231PS  Y12, Y10, Y2
+	VFMADD231PS  Y12, Y11, Y3
+	VBROADCASTSS 4(R9), Y12
+	VFMADD231PS  Y12, Y10, Y4
+	VFMADD231PS  Y12, Y11, Y5
+	VBROADCASTSS 4(R10), Y12
+	VFMADD231PS  Y12, Y10, Y6
+	VFMADD231PS  Y12, Y11, Y7
+	VBROADCASTSS 4(R11), Y12
+	VFMADD231PS  Y12, Y10, Y8
+	VFMADD231PS  Y12, Y11, Y9
+	ADDQ         AX, DX
+	VMOVUPS      (DX), Y10
+	VMOVUPS      32(DX), Y11
+	VBROADCASTSS 8(DI), Y12
+	VFMADD231PS  Y12, Y10, Y0
+	VFMADD231PS  Y12, Y11, Y1
+	VBROADCASTSS 8(R8), Y12
+	VFMADD231PS  Y12, Y10, Y2
+	VFMADD231PS  Y12, Y11, Y3
+	VBROADCASTSS 8(R9), Y12
+	VFMADD231PS  Y12, Y10, Y4
+	VFMADD231PS  Y12, Y11, Y5
+	VBROADCASTSS 8(R10), Y12
+	VFMADD231PS  Y12, Y10, Y6
+	VFMADD231PS  Y12, Y11, Y7
+	VBROADCASTSS 8(R11), Y12
+	VFMADD231PS  Y12, Y10, Y8
+	VFMADD231PS  Y12, Y11, Y9
+	ADDQ         AX, DX
+	VMOVUPS      (DX), Y10
+	VMOVUPS      32(DX), Y11
+	VBROADCASTSS 12(DI), Y12
+	VFMADD231PS  Y12, Y10, Y0
+	VFMADD231PS  Y12, Y11, Y1
+	VBROADCASTSS 12(R8), Y12
+	VFMADD231PS  Y12, Y10, Y2
+	VFMADD231PS  Y12, Y11, Y3
+	VBROADCASTSS 12(R9), Y12
+	VFMADD231PS  Y12, Y10, Y4
+	VFMADD231PS  Y12, Y11, Y5
+	VBROADCASTSS 12(R10), Y12
+	VFMADD231PS  Y12, Y10, Y6
+	VFMADD231PS  Y12, Y11, Y7
+	VBROADCASTSS 12(R11), Y12
+	VFMADD231PS  Y12, Y10, Y8
+	VFMADD231PS  Y12, Y11, Y9
+	ADDQ         AX, DX
+	ADDQ         $0x10, DI
+	ADDQ         $0x10, R8
+	ADDQ         $0x10, R9
+	ADDQ         $0x10, R10
+	ADDQ         $0x10, R11
+	SUBQ         $0x10, R12
+	JAE          loop
+
+rest:
+	ADDQ $0x10, R12
+	JZ   next
+
+one:
+	VMOVUPS      (DX), Y10
+	VMOVUPS      32(DX), Y11
+	VBROADCASTSS (DI), Y12
+	VFMADD231PS  Y12, Y10, Y0
+	VFMADD231PS  Y12, Y11, Y1
+	VBROADCASTSS (R8), Y12
+	VFMADD231PS  Y12, Y10, Y2
+	VFMADD231PS  Y12, Y11, Y3
+	VBROADCASTSS (R9), Y12
+	VFMADD231PS  Y12, Y10, Y4
+	VFMADD231PS  Y12, Y11, Y5
+	VBROADCASTSS (R10), Y12
+	VFMADD231PS  Y12, Y10, Y6
+	VFMADD231PS  Y12, Y11, Y7
+	VBROADCASTSS (R11), Y12
+	VFMADD231PS  Y12, Y10, Y8
+	VFMADD231PS  Y12, Y11, Y9
+	ADDQ         AX, DX
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, R8
+	ADDQ         $0x04, R9
+	ADDQ         $0x04, R10
+	ADDQ         $0x04, R11
+	SUBQ         $0x04, R12
+	JNZ          one
+
+next:
+	DECQ BX
+	JNZ  tap
+
+done:
+	MOVQ       a+0(FP), AX
+	CMPQ       80(AX), $0x10
+	JGE        finishWhole
+	MOVQ       80(AX), CX
+	LEAQ       tileMask<>+0(SB), DX
+	MOVQ       CX, BX
+	MOVQ       $+8, SI
+	CMPQ       BX, SI
+	CMOVQGT    SI, BX
+	NEGQ       BX
+	VMOVUPS    32(DX)(BX*4), Y10
+	SUBQ       $0x08, CX
+	XORQ       BX, BX
+	CMPQ       CX, $0x00
+	CMOVQLT    BX, CX
+	MOVQ       $+8, BX
+	CMPQ       CX, BX
+	CMOVQGT    BX, CX
+	NEGQ       CX
+	VMOVUPS    32(DX)(CX*4), Y11
+	MOVQ       40(AX), CX
+	CMPQ       CX, $0x00
+	JE         clampPart
+	MOVQ       48(AX), DX
+	VMASKMOVPS (CX), Y10, Y12
+	VADDPS     Y12, Y0, Y0
+	VMASKMOVPS 32(CX), Y11, Y12
+	VADDPS     Y12, Y1, Y1
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y10, Y12
+	VADDPS     Y12, Y2, Y2
+	VMASKMOVPS 32(CX), Y11, Y12
+	VADDPS     Y12, Y3, Y3
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y10, Y12
+	VADDPS     Y12, Y4, Y4
+	VMASKMOVPS 32(CX), Y11, Y12
+	VADDPS     Y12, Y5, Y5
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y10, Y12
+	VADDPS     Y12, Y6, Y6
+	VMASKMOVPS 32(CX), Y11, Y12
+	VADDPS     Y12, Y7, Y7
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y10, Y12
+	VADDPS     Y12, Y8, Y8
+	VMASKMOVPS 32(CX), Y11, Y12
+	VADDPS     Y12, Y9, Y9
+
+clampPart:
+	VBROADCASTSS 96(AX), Y12
+	VBROADCASTSS 100(AX), Y13
+	MOVQ         16(AX), CX
+	MOVQ         24(AX), AX
+	VMAXPS       Y0, Y12, Y0
+	VMINPS       Y0, Y13, Y0
+	VMASKMOVPS   Y0, Y10, (CX)
+	VMAXPS       Y1, Y12, Y1
+	VMINPS       Y1, Y13, Y1
+	VMASKMOVPS   Y1, Y11, 32(CX)
+	ADDQ         AX, CX
+	VMAXPS       Y2, Y12, Y2
+	VMINPS       Y2, Y13, Y2
+	VMASKMOVPS   Y2, Y10, (CX)
+	VMAXPS       Y3, Y12, Y3
+	VMINPS       Y3, Y13, Y3
+	VMASKMOVPS   Y3, Y11, 32(CX)
+	ADDQ         AX, CX
+	VMAXPS       Y4, Y12, Y4
+	VMINPS       Y4, Y13, Y4
+	VMASKMOVPS   Y4, Y10, (CX)
+	VMAXPS       Y5, Y12, Y5
+	VMINPS       Y5, Y13, Y5
+	VMASKMOVPS   Y5, Y11, 32(CX)
+	ADDQ         AX, CX
+	VMAXPS       Y6, Y12, Y6
+	VMINPS       Y6, Y13, Y6
+	VMASKMOVPS   Y6, Y10, (CX)
+	VMAXPS       Y7, Y12, Y7
+	VMINPS       Y7, Y13, Y7
+	VMASKMOVPS   Y7, Y11, 32(CX)
+	ADDQ         AX, CX
+	VMAXPS       Y8, Y12, Y8
+	VMINPS       Y8, Y13, Y8
+	VMASKMOVPS   Y8, Y10, (CX)
+	VMAXPS       Y9, Y12, Y9
+	VMINPS       Y9, Y13, Y9
+	VMASKMOVPS   Y9, Y11, 32(CX)
+	JMP          finishDone
+
+finishWhole:
+	MOVQ    40(AX), CX
+	CMPQ    CX, $0x00
+	JE      clampWhole
+	MOVQ    48(AX), DX
+	VMOVUPS (CX), Y10
+	VADDPS  Y10, Y0, Y0
+	VMOVUPS 32(CX), Y10
+	VADDPS  Y10, Y1, Y1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y10
+	VADDPS  Y10, Y2, Y2
+	VMOVUPS 32(CX), Y10
+	VADDPS  Y10, Y3, Y3
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y10
+	VADDPS  Y10, Y4, Y4
+	VMOVUPS 32(CX), Y10
+	VADDPS  Y10, Y5, Y5
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y10
+	VADDPS  Y10, Y6, Y6
+	VMOVUPS 32(CX), Y10
+	VADDPS  Y10, Y7, Y7
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y10
+	VADDPS  Y10, Y8, Y8
+	VMOVUPS 32(CX), Y10
+	VADDPS  Y10, Y9, Y9
+
+clampWhole:
+	VBROADCASTSS 96(AX), Y10
+	VBROADCASTSS 100(AX), Y11
+	MOVQ         16(AX), CX
+	MOVQ         24(AX), AX
+	VMAXPS       Y0, Y10, Y0
+	VMINPS       Y0, Y11, Y0
+	VMOVUPS      Y0, (CX)
+	VMAXPS       Y1, Y10, Y1
+	VMINPS       Y1, Y11, Y1
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         AX, CX
+	VMAXPS       Y2, Y10, Y2
+	VMINPS       Y2, Y11, Y2
+	VMOVUPS      Y2, (CX)
+	VMAXPS       Y3, Y10, Y3
+	VMINPS       Y3, Y11, Y3
+	VMOVUPS      Y3, 32(CX)
+	ADDQ         AX, CX
+	VMAXPS       Y4, Y10, Y4
+	VMINPS       Y4, Y11, Y4
+	VMOVUPS      Y4, (CX)
+	VMAXPS       Y5, Y10, Y5
+	VMINPS       Y5, Y11, Y5
+	VMOVUPS      Y5, 32(CX)
+	ADDQ         AX, CX
+	VMAXPS       Y6, Y10, Y6
+	VMINPS       Y6, Y11, Y6
+	VMOVUPS      Y6, (CX)
+	VMAXPS       Y7, Y10, Y7
+	VMINPS       Y7, Y11, Y7
+	VMOVUPS      Y7, 32(CX)
+	ADDQ         AX, CX
+	VMAXPS       Y8, Y10, Y8
+	VMINPS       Y8, Y11, Y8
+	VMOVUPS      Y8, (CX)
+	VMAXPS       Y9, Y10, Y9
+	VMINPS       Y9, Y11, Y9
+	VMOVUPS      Y9, 32(CX)
+
+finishDone:
+	VZEROUPPER
+	RET
+
+// func tileAVX2_6x2(a *byte)
+// Requires: AVX, CMOV, FMA3
+TEXT ·tileAVX2_6x2(SB), NOSPLIT|NOFRAME, $0-8
+	MOVQ    a+0(FP), AX
+	MOVQ    80(AX), CX
+	LEAQ    tileMask<>+0(SB), DX
+	MOVQ    CX, BX
+	MOVQ    $+8, SI
+	CMPQ    BX, SI
+	CMOVQGT SI, BX
+	NEGQ    BX
+	VMOVUPS 32(DX)(BX*4), Y10
+	SUBQ    $0x08, CX
+	XORQ    BX, BX
+	CMPQ    CX, $0x00
+	CMOVQLT BX, CX
+	MOVQ    $+8, BX
+	CMPQ    CX, BX
+	CMOVQGT BX, CX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*4), Y11
+	CMPQ    80(AX), $0x10
+	JGE     beginWhole
+	MOVQ    88(AX), CX
+	MOVQ    32(AX), DX
+	CMPQ    CX, $0x00
+	JNE     fromCPart
+	CMPQ    DX, $0x00
+	JNE     fromBiasPart
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	VXORPS  Y10, Y10, Y10
+	VXORPS  Y11, Y11, Y11
+	JMP     begunPart
+
+fromBiasPart:
+	VMASKMOVPS (DX), Y10, Y0
+	VMOVAPS    Y0, Y2
+	VMOVAPS    Y0, Y4
+	VMOVAPS    Y0, Y6
+	VMOVAPS    Y0, Y8
+	VMOVAPS    Y0, Y10
+	VMASKMOVPS 32(DX), Y11, Y1
+	VMOVAPS    Y1, Y3
+	VMOVAPS    Y1, Y5
+	VMOVAPS    Y1, Y7
+	VMOVAPS    Y1, Y9
+	VMOVAPS    Y1, Y11
+	JMP        begunPart
+
+fromCPart:
+	MOVQ       16(AX), CX
+	MOVQ       24(AX), DX
+	VMASKMOVPS (CX), Y10, Y0
+	VMASKMOVPS 32(CX), Y11, Y1
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y10, Y2
+	VMASKMOVPS 32(CX), Y11, Y3
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y10, Y4
+	VMASKMOVPS 32(CX), Y11, Y5
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y10, Y6
+	VMASKMOVPS 32(CX), Y11, Y7
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y10, Y8
+	VMASKMOVPS 32(CX), Y11, Y9
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y10, Y10
+	VMASKMOVPS 32(CX), Y11, Y11
+
+begunPart:
+	JMP beginDone
+
+beginWhole:
+	MOVQ   88(AX), CX
+	MOVQ   32(AX), DX
+	CMPQ   CX, $0x00
+	JNE    fromCWhole
+	CMPQ   DX, $0x00
+	JNE    fromBiasWhole
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	JMP    begunWhole
+
+fromBiasWhole:
+	VMOVUPS (DX), Y0
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y6
+	VMOVAPS Y0, Y8
+	VMOVAPS Y0, Y10
+	VMOVUPS 32(DX), Y1
+	VMOVAPS Y1, Y3
+	VMOVAPS Y1, Y5
+	VMOVAPS Y1, Y7
+	VMOVAPS Y1, Y9
+	VMOVAPS Y1, Y11
+	JMP     begunWhole
+
+fromCWhole:
+	MOVQ    16(AX), CX
+	MOVQ    24(AX), DX
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y2
+	VMOVUPS 32(CX), Y3
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y4
+	VMOVUPS 32(CX), Y5
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y6
+	VMOVUPS 32(CX), Y7
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y8
+	VMOVUPS 32(CX), Y9
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y10
+	VMOVUPS 32(CX), Y11
+
+begunWhole:
+beginDone:
+	MOVQ  (AX), CX
+	MOVQ  8(AX), DX
+	MOVQ  56(AX), BX
+	MOVQ  64(AX), SI
+	MOVQ  72(AX), AX
+	TESTQ SI, SI
+	JZ    done
+	TESTQ BX, BX
+	JZ    done
+
+tap:
+	MOVQ (CX), DI
+	MOVQ 8(CX), R8
+	MOVQ 16(CX), R9
+	MOVQ 24(CX), R10
+	MOVQ 32(CX), R11
+	MOVQ 40(CX), R12
+	ADDQ $0x40, CX
+	MOVQ SI, R13
+	SUBQ $0x10, R13
+	JB   rest
+
+loop:
+	VMOVUPS      (DX), Y12
+	VMOVUPS      32(DX), Y13
+	VBROADCASTSS (DI), Y14
+	VFMADD231PS  Y14, Y12, Y0
+	VFMADD231PS  Y14, Y13, Y1
+	VBROADCASTSS (R8), Y14
+	VFMADD231PS  Y14, Y12, Y2
+	VFMADD231PS  Y14, Y13, Y3
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y14, Y13, Y5
+	VBROADCASTSS (R10), Y14
+	VFMADD231PS  Y14, Y12, Y6
+	VFMADD231PS  Y14, Y13, Y7
+	VBROADCASTSS (R11), Y14
+	VFMADD231PS  Y14, Y12, Y8
+	VFMADD231PS  Y14, Y13, Y9
+	VBROADCASTSS (R12), Y14
+	VFMADD231PS  Y14, Y12, Y10
+	VFMADD231PS  Y14, Y13, Y11
+	ADDQ         AX, DX
+	VMOVUPS      (DX), Y12
+	VMOVUPS      32(DX), Y13
+	VBROADCASTSS 4(DI), Y14
+	VFMADD231PS  Y14, Y12, Y0
+	VFMADD231PS  Y14, Y13, Y1
+	VBROADCASTSS 4(R8), Y14
+	VFMADD231PS  Y14, Y12, Y2
+	VFMADD231PS  Y14, Y13, Y3
+	VBROADCASTSS 4(R9), Y14
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y14, Y13, Y5
+	VBROADCASTSS 4(R10), Y14
+	VFMADD231PS  Y14, Y12, Y6
+	VFMADD231PS  Y14, Y13, Y7
+	VBROADCASTSS 4(R11), Y14
+	VFMADD231PS  Y14, Y12, Y8
+	VFMADD231PS  Y14, Y13, Y9
+	VBROADCASTSS 4(R12), Y14
+	VFMADD231PS  Y14, Y12, Y10
+	VFMADD231PS  Y14, Y13, Y11
+	ADDQ         AX, DX
+	VMOVUPS      (DX), Y12
+	VMOVUPS      32(DX), Y13
+	VBROADCASTSS 8(DI), Y14
+	VFMADD231PS  Y14, Y12, Y0
+	VFMADD231PS  Y14, Y13, Y1
+	VBROADCASTSS 8(R8), Y14
+	VFMADD231PS  Y14, Y12, Y2
+	VFMADD231PS  Y14, Y13, Y3
+	VBROADCASTSS 8(R9), Y14
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y14, Y13, Y5
+	VBROADCASTSS 8(R10), Y14
+	VFMADD231PS  Y14, Y12, Y6
+	VFMADD231PS  Y14, Y13, Y7
+	VBROADCASTSS 8(R11), Y14
+	VFMADD231PS  Y14, Y12, Y8
+	VFMADD231PS  Y14, Y13, Y9
+	VBROADCASTSS 8(R12), Y14
+	VFMADD231PS  Y14, Y12, Y10
+	VFMADD231PS  Y14, Y13, Y11
+	ADDQ         AX, DX
+	VMOVUPS      (DX), Y12
+	VMOVUPS      32(DX), Y13
+	VBROADCASTSS 12(DI), Y14
+	VFMADD231PS  Y14, Y12, Y0
+	VFMADD231PS  Y14, Y13, Y1
+	VBROADCASTSS 12(R8), Y14
+	VFMADD231PS  Y14, Y12, Y2
+	VFMADD231PS  Y14, Y13, Y3
+	VBROADCASTSS 12(R9), Y14
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y14, Y13, Y5
+	VBROADCASTSS 12(R10), Y14
+	VFMADD231PS  Y14, Y12, Y6
+	VFMADD231PS  Y14, Y13, Y7
+	VBROADCASTSS 12(R11), Y14
+	VFMADD231PS  Y14, Y12, Y8
+	VFMADD231PS  Y14, Y13, Y9
+	VBROADCASTSS 12(R12), Y14
+	VFMADD231PS  Y14, Y12, Y10
+	VFMADD231PS  Y14, Y13, Y11
+	ADDQ         AX, DX
+	ADDQ         $0x10, DI
+	ADDQ         $0x10, R8
+	ADDQ         $0x10, R9
+	ADDQ         $0x10, R10
+	ADDQ         $0x10, R11
+	ADDQ         $0x10, R12
+	SUBQ         $0x10, R13
+	JAE          loop
+
+rest:
+	ADDQ $0x10, R13
+	JZ   next
+
+one:
+	VMOVUPS      (DX), Y12
+	VMOVUPS      32(DX), Y13
+	VBROADCASTSS (DI), Y14
+	VFMADD231PS  Y14, Y12, Y0
+	VFMADD231PS  Y14, Y13, Y1
+	VBROADCASTSS (R8), Y14
+	VFMADD231PS  Y14, Y12, Y2
+	VFMADD231PS  Y14, Y13, Y3
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y14, Y13, Y5
+	VBROADCASTSS (R10), Y14
+	VFMADD231PS  Y14, Y12, Y6
+	VFMADD231PS  Y14, Y13, Y7
+	VBROADCASTSS (R11), Y14
+	VFMADD231PS  Y14, Y12, Y8
+	VFMADD231PS  Y14, Y13, Y9
+	VBROADCASTSS (R12), Y14
+	VFMADD231PS  Y14, Y12, Y10
+	VFMADD231PS  Y14, Y13, Y11
+	ADDQ         AX, DX
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, R8
+	ADDQ         $0x04, R9
+	ADDQ         $0x04, R10
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	SUBQ         $0x04, R13
+	JNZ          one
+
+next:
+	DECQ BX
+	JNZ  tap
+
+done:
+	MOVQ       a+0(FP), AX
+	CMPQ       80(AX), $0x10
+	JGE        finishWhole
+	MOVQ       80(AX), CX
+	LEAQ       tileMask<>+0(SB), DX
+	MOVQ       CX, BX
+	MOVQ       $+8, SI
+	CMPQ       BX, SI
+	CMOVQGT    SI, BX
+	NEGQ       BX
+	VMOVUPS    32(DX)(BX*4), Y12
+	SUBQ       $0x08, CX
+	XORQ       BX, BX
+	CMPQ       CX, $0x00
+	CMOVQLT    BX, CX
+	MOVQ       $+8, BX
+	CMPQ       CX, BX
+	CMOVQGT    BX, CX
+	NEGQ       CX
+	VMOVUPS    32(DX)(CX*4), Y13
+	MOVQ       40(AX), CX
+	CMPQ       CX, $0x00
+	JE         clampPart
+	MOVQ       48(AX), DX
+	VMASKMOVPS (CX), Y12, Y14
+	VADDPS     Y14, Y0, Y0
+	VMASKMOVPS 32(CX), Y13, Y14
+	VADDPS     Y14, Y1, Y1
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y12, Y14
+	VADDPS     Y14, Y2, Y2
+	VMASKMOVPS 32(CX), Y13, Y14
+	VADDPS     Y14, Y3, Y3
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y12, Y14
+	VADDPS     Y14, Y4, Y4
+	VMASKMOVPS 32(CX), Y13, Y14
+	VADDPS     Y14, Y5, Y5
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y12, Y14
+	VADDPS     Y14, Y6, Y6
+	VMASKMOVPS 32(CX), Y13, Y14
+	VADDPS     Y14, Y7, Y7
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y12, Y14
+	VADDPS     Y14, Y8, Y8
+	VMASKMOVPS 32(CX), Y13, Y14
+	VADDPS     Y14, Y9, Y9
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y12, Y14
+	VADDPS     Y14, Y10, Y10
+	VMASKMOVPS 32(CX), Y13, Y14
+	VADDPS     Y14, Y11, Y11
+
+clampPart:
+	VBROADCASTSS 96(AX), Y14
+	VBROADCASTSS 100(AX), Y15
+	MOVQ         16(AX), CX
+	MOVQ         24(AX), AX
+	VMAXPS       Y0, Y14, Y0
+	VMINPS       Y0, Y15, Y0
+	VMASKMOVPS   Y0, Y12, (CX)
+	VMAXPS       Y1, Y14, Y1
+	VMINPS       Y1, Y15, Y1
+	VMASKMOVPS   Y1, Y13, 32(CX)
+	ADDQ         AX, CX
+	VMAXPS       Y2, Y14, Y2
+	VMINPS       Y2, Y15, Y2
+	VMASKMOVPS   Y2, Y12, (CX)
+	VMAXPS       Y3, Y14, Y3
+	VMINPS       Y3, Y15, Y3
+	VMASKMOVPS   Y3, Y13, 32(CX)
+	ADDQ         AX, CX
+	VMAXPS       Y4, Y14, Y4
+	VMINPS       Y4, Y15, Y4
+	VMASKMOVPS   Y4, Y12, (CX)
+	VMAXPS       Y5, Y14, Y5
+	VMINPS       Y5, Y15, Y5
+	VMASKMOVPS   Y5, Y13, 32(CX)
+	ADDQ         AX, CX
+	VMAXPS       Y6, Y14, Y6
+	VMINPS       Y6, Y15, Y6
+	VMASKMOVPS   Y6, Y12, (CX)
+	VMAXPS       Y7, Y14, Y7
+	VMINPS       Y7, Y15, Y7
+	VMASKMOVPS   Y7, Y13, 32(CX)
+	ADDQ         AX, CX
+	VMAXPS       Y8, Y14, Y8
+	VMINPS       Y8, Y15, Y8
+	VMASKMOVPS   Y8, Y12, (CX)
+	VMAXPS       Y9, Y14, Y9
+	VMINPS       Y9, Y15, Y9
+	VMASKMOVPS   Y9, Y13, 32(CX)
+	ADDQ         AX, CX
+	VMAXPS       Y10, Y14, Y10
+	VMINPS       Y10, Y15, Y10
+	VMASKMOVPS   Y10, Y12, (CX)
+	VMAXPS       Y11, Y14, Y11
+	VMINPS       Y11, Y15, Y11
+	VMASKMOVPS   Y11, Y13, 32(CX)
+	JMP          finishDone
+
+finishWhole:
+	MOVQ    40(AX), CX
+	CMPQ    CX, $0x00
+	JE      clampWhole
+	MOVQ    48(AX), DX
+	VMOVUPS (CX), Y12
+	VADDPS  Y12, Y0, Y0
+	VMOVUPS 32(CX), Y12
+	VADDPS  Y12, Y1, Y1
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y12
+	VADDPS  Y12, Y2, Y2
+	VMOVUPS 32(CX), Y12
+	VADDPS  Y12, Y3, Y3
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y12
+	VADDPS  Y12, Y4, Y4
+	VMOVUPS 32(CX), Y12
+	VADDPS  Y12, Y5, Y5
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y12
+	VADDPS  Y12, Y6, Y6
+	VMOVUPS 32(CX), Y12
+	VADDPS  Y12, Y7, Y7
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y12
+	VADDPS  Y12, Y8, Y8
+	VMOVUPS 32(CX), Y12
+	VADDPS  Y12, Y9, Y9
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y12
+	VADDPS  Y12, Y10, Y10
+	VMOVUPS 32(CX), Y12
+	VADDPS  Y12, Y11, Y11
+
+clampWhole:
+	VBROADCASTSS 96(AX), Y12
+	VBROADCASTSS 100(AX), Y13
+	MOVQ         16(AX), CX
+	MOVQ         24(AX), AX
+	VMAXPS       Y0, Y12, Y0
+	VMINPS       Y0, Y13, Y0
+	VMOVUPS      Y0, (CX)
+	VMAXPS       Y1, Y12, Y1
+	VMINPS       Y1, Y13, Y1
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         AX, CX
+	VMAXPS       Y2, Y12, Y2
+	VMINPS       Y2, Y13, Y2
+	VMOVUPS      Y2, (CX)
+	VMAXPS       Y3, Y12, Y3
+	VMINPS       Y3, Y13, Y3
+	VMOVUPS      Y3, 32(CX)
+	ADDQ         AX, CX
+	VMAXPS       Y4, Y12, Y4
+	VMINPS       Y4, Y13, Y4
+	VMOVUPS      Y4, (CX)
+	VMAXPS       Y5, Y12, Y5
+	VMINPS       Y5, Y13, Y5
+	VMOVUPS      Y5, 32(CX)
+	ADDQ         AX, CX
+	VMAXPS       Y6, Y12, Y6
+	VMINPS       Y6, Y13, Y6
+	VMOVUPS      Y6, (CX)
+	VMAXPS       Y7, Y12, Y7
+	VMINPS       Y7, Y13, Y7
+	VMOVUPS      Y7, 32(CX)
+	ADDQ         AX, CX
+	VMAXPS       Y8, Y12, Y8
+	VMINPS       Y8, Y13, Y8
+	VMOVUPS      Y8, (CX)
+	VMAXPS       Y9, Y12, Y9
+	VMINPS       Y9, Y13, Y9
+	VMOVUPS      Y9, 32(CX)
+	ADDQ         AX, CX
+	VMAXPS       Y10, Y12, Y10
+	VMINPS       Y10, Y13, Y10
+	VMOVUPS      Y10, (CX)
+	VMAXPS       Y11, Y12, Y11
+	VMINPS       Y11, Y13, Y11
+	VMOVUPS      Y11, 32(CX)
+
+finishDone:
 	VZEROUPPER
 	RET

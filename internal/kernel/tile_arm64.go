@@ -55,3 +55,6 @@ func tileNEON4(rows *uintptr, b, acc unsafe.Pointer, taps, k, ldb uintptr)
 
 // loopsTiles reports whether tile does several whole tiles in one call.
 func loopsTiles(ISA) bool { return false }
+
+// rowsPerTile is how many rows tile computes at most.
+func rowsPerTile(ISA) int { return tileRows }

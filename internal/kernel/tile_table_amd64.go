@@ -22,6 +22,14 @@ func tileAVX2(a *tileArgs, rows, vectors int) {
 		tileAVX2_4x1(a)
 	case 4*2 + 2:
 		tileAVX2_4x2(a)
+	case 5*2 + 1:
+		tileAVX2_5x1(a)
+	case 5*2 + 2:
+		tileAVX2_5x2(a)
+	case 6*2 + 1:
+		tileAVX2_6x1(a)
+	case 6*2 + 2:
+		tileAVX2_6x2(a)
 	}
 }
 
@@ -85,6 +93,18 @@ func tileAVX2_4x1(a *tileArgs)
 
 //go:noescape
 func tileAVX2_4x2(a *tileArgs)
+
+//go:noescape
+func tileAVX2_5x1(a *tileArgs)
+
+//go:noescape
+func tileAVX2_5x2(a *tileArgs)
+
+//go:noescape
+func tileAVX2_6x1(a *tileArgs)
+
+//go:noescape
+func tileAVX2_6x2(a *tileArgs)
 
 //go:noescape
 func tileAVX512_1x1(a *tileArgs)

@@ -31,11 +31,13 @@ func (t *Transpose) Run(lo, hi int) {
 
 // transposeRect computes y[c*ldy+r] = x[r*ldx+c] for r < rows and c < cols.
 func transposeRect(y, x []float32, rows, cols, ldy, ldx int) {
-	r0, c0 := vecTranspose(y, x, rows, cols, ldy, ldx)
+	rowsDone, colsDone, edgeRows := vecTranspose(y, x, rows, cols, ldy, ldx)
 	for c := range cols {
-		r := 0
-		if c < c0 {
-			r = r0
+		r := rowsDone
+		if c >= colsDone {
+			if r = 0; c < colsDone+4 {
+				r = edgeRows
+			}
 		}
 		for ; r < rows; r++ {
 			y[c*ldy+r] = x[r*ldx+c]

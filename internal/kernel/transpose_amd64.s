@@ -84,3 +84,75 @@ loop:
 done:
 	VZEROUPPER
 	RET
+
+// func transpose4(y *float32, x *float32, ldy int, ldx int, in int, out int, stepY int, stepX int, squares int)
+// Requires: AVX, CMOV
+TEXT ·transpose4(SB), NOSPLIT, $0-72
+	MOVQ    y+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    ldy+16(FP), DX
+	MOVQ    ldx+24(FP), BX
+	MOVQ    in+32(FP), SI
+	MOVQ    out+40(FP), DI
+	MOVQ    stepY+48(FP), R8
+	MOVQ    stepX+56(FP), R9
+	MOVQ    squares+64(FP), R10
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, BX
+	SHLQ    $0x02, R8
+	SHLQ    $0x02, R9
+	XORQ    R11, R11
+	MOVQ    R11, R12
+	ADDQ    BX, R12
+	CMPQ    SI, $0x01
+	CMOVQGT R12, R11
+	XORQ    R12, R12
+	MOVQ    R11, R12
+	MOVQ    R12, R13
+	ADDQ    BX, R13
+	CMPQ    SI, $0x02
+	CMOVQGT R13, R12
+	XORQ    R13, R13
+	MOVQ    R12, R13
+	MOVQ    R13, R14
+	ADDQ    BX, R14
+	CMPQ    SI, $0x03
+	CMOVQGT R14, R13
+
+loop4:
+	SUBQ      $0x01, R10
+	JLT       done4
+	VMOVUPS   (CX), X0
+	VMOVUPS   (CX)(R11*1), X1
+	VMOVUPS   (CX)(R12*1), X2
+	VMOVUPS   (CX)(R13*1), X3
+	VUNPCKLPS X1, X0, X4
+	VUNPCKLPS X3, X2, X5
+	VUNPCKHPS X1, X0, X6
+	VUNPCKHPS X3, X2, X3
+	VUNPCKLPD X5, X4, X0
+	VUNPCKHPD X5, X4, X1
+	VUNPCKLPD X3, X6, X2
+	VUNPCKHPD X3, X6, X3
+	MOVQ      AX, BX
+	VMOVUPS   X0, (BX)
+	CMPQ      DI, $0x01
+	JEQ       next4
+	ADDQ      DX, BX
+	VMOVUPS   X1, (BX)
+	CMPQ      DI, $0x02
+	JEQ       next4
+	ADDQ      DX, BX
+	VMOVUPS   X2, (BX)
+	CMPQ      DI, $0x03
+	JEQ       next4
+	ADDQ      DX, BX
+	VMOVUPS   X3, (BX)
+
+next4:
+	ADDQ R8, AX
+	ADDQ R9, CX
+	JMP  loop4
+
+done4:
+	RET

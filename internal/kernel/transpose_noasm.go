@@ -2,4 +2,4 @@
 
 package kernel
 
-func vecTranspose(_, _ []float32, _, _, _, _ int) (int, int) { return 0, 0 }
+func vecTranspose(_, _ []float32, _, _, _, _ int) (int, int, int) { return 0, 0, 0 }

@@ -5,12 +5,14 @@ import "testing"
 func TestTranspose(t *testing.T) {
 	onEach(t, func(t *testing.T) {
 		r := seeded(t)
-		for range rounds(200) {
-			x := &Transpose{Batch: 1 + r.IntN(3), Rows: 1 + r.IntN(70), Cols: 1 + r.IntN(70)}
+		for range rounds(600) {
+			x := &Transpose{Batch: 1 + r.IntN(3), Rows: 1 + r.IntN(1+r.IntN(70)), Cols: 1 + r.IntN(1+r.IntN(70))}
 			x.X = uniform(r, x.Batch*x.Rows*x.Cols)
 			var intact func()
 			x.Y, intact = guarded(t, len(x.X), r.IntN(16), float32(9))
-			x.Run(0, x.Units())
+			for u := x.Units() - 1; u >= 0; u-- { // no unit may touch what an earlier one wrote
+				x.Run(u, u+1)
+			}
 			intact()
 			for b := range x.Batch {
 				for i := range x.Rows {

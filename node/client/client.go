@@ -173,6 +173,18 @@ func (c *Client) Push(ctx context.Context, name string, model io.Reader, opts Pu
 	return m, err
 }
 
+// Calibrate gives a model of the mesh its calibration file, as cleave calibrate wrote it; every member fetches it.
+func (c *Client) Calibrate(ctx context.Context, name string, file io.Reader, local bool) (m Model, err error) {
+	q := url.Values{"local": {strconv.FormatBool(local)}}
+	res, err := c.send(ctx, http.MethodPut, "/cleave/v1/models/"+url.PathEscape(name)+"/calibration?"+q.Encode(), "application/json", file, nil)
+	if err != nil {
+		return m, err
+	}
+	defer res.Body.Close()
+	err = json.NewDecoder(res.Body).Decode(&m)
+	return m, err
+}
+
 // Pull fetches a model that the mesh knows to the node behind the client.
 func (c *Client) Pull(ctx context.Context, name string) (m Model, err error) {
 	err = c.do(ctx, http.MethodPost, "/cleave/v1/models/"+url.PathEscape(name)+"/pull", nil, &m)

@@ -85,6 +85,20 @@ type Model struct {
 	Outputs []Port     `json:"outputs,omitempty"`
 	Nodes   []ModelAt  `json:"nodes"`
 	Graph   *GraphInfo `json:"graph,omitempty"`
+	// Calibration is what the mesh has of cleave calibrate for the model, or nil.
+	Calibration *Calibration `json:"calibration,omitempty"`
+}
+
+// Calibration describes a model's calibration file. Beside the digest it is known where the node has read the file.
+type Calibration struct {
+	// Digest is the file's SHA-256, Graph the canonical graph that it was measured on.
+	Digest string `json:"digest"`
+	Graph  string `json:"graph,omitempty"`
+	Task   string `json:"task,omitempty"`
+	// Judged counts the samples that its figures are over.
+	Judged int `json:"judged_samples,omitempty"`
+	Values int `json:"values,omitempty"`
+	Tables int `json:"tables,omitempty"`
 }
 
 // Port is an input or output; -1 in Shape is a size that varies.
@@ -155,14 +169,39 @@ type PlanRequest struct {
 	Lossless bool `json:"lossless,omitempty"`
 	// MaxStages limits the number of stages; 0 means no limit.
 	MaxStages int `json:"max_stages,omitempty"`
-	// MaxLoss limits the sum of the codecs' relative errors; 0 means the node's default.
+	// MaxLoss limits the sum of the codecs' relative errors: of the model's outputs where the model is calibrated, of the values
+	// that travel where it is not. 0 means the node's default, a negative one no limit.
 	MaxLoss float64 `json:"max_loss,omitempty"`
+	// Agreement, in (0, 1], is the least share of answers that must stay by the model's calibration; it takes MaxLoss's place, and
+	// codecs that are not calibrated must be lossless then. 0 means the node's default.
+	Agreement float64 `json:"agreement,omitempty"`
 	// Shapes binds inputs whose shape varies.
 	Shapes map[string][]int `json:"shapes,omitempty"`
 	// Via lists nodes (names or ids) that must each run a stage; it serves tests and demonstrations.
 	Via []string `json:"via,omitempty"`
+	// Splits is SplitsAuto to divide blocks of ops over nodes where that is faster; "" and SplitsOff never do.
+	Splits string `json:"splits,omitempty"`
+	// Divisions are blocks to divide, whether that is faster or not; it serves tests and demonstrations.
+	Divisions []Division `json:"divisions,omitempty"`
 	// Install compiles the plan on every participant before the answer; infer does it otherwise at the first request.
 	Install bool `json:"install,omitempty"`
+}
+
+// Values of PlanRequest.Splits.
+const (
+	SplitsAuto = "auto"
+	SplitsOff  = "off"
+)
+
+// Division is a block of a model's groups, from First to Last by name, that is computed in parts.
+type Division struct {
+	First string `json:"first"`
+	Last  string `json:"last"`
+	// Axis is that of the block's result along which it is divided, Parts are the sizes of the parts.
+	Axis  int   `json:"axis"`
+	Parts []int `json:"parts"`
+	// Nodes, in a request, names the node of each part; empty leaves that to the planner.
+	Nodes []string `json:"nodes,omitempty"`
 }
 
 // Plan is a plan in force.
@@ -176,9 +215,12 @@ type Plan struct {
 	Planner   string  `json:"planner"`
 	Entry     string  `json:"entry"`
 	Stages    []Stage `json:"stages"`
+	// Divisions are the blocks of ops that are divided over nodes.
+	Divisions []Division `json:"divisions,omitempty"`
 	// Transfers are the values that travel, in order.
 	Transfers []Transfer `json:"transfers"`
-	// Predicted figures: the whole request, its bytes on all links, and what the codecs may cost in relative error.
+	// Predicted figures: the whole request, its bytes on all links, and what the codecs may cost in relative error, or in the share
+	// of answers that change where the request demands an agreement.
 	PredictedMS float64 `json:"predicted_ms"`
 	Bytes       int64   `json:"bytes"`
 	Loss        float64 `json:"loss"`
@@ -214,6 +256,20 @@ type Transfer struct {
 	Bytes   int64   `json:"bytes"`
 	StartMS float64 `json:"start_ms"`
 	EndMS   float64 `json:"end_ms"`
+	// Calibrated is what calibration found about this codec on this value; nil where it has not tried it.
+	Calibrated *Calibrated `json:"calibrated,omitempty"`
+}
+
+// Calibrated is a codec's rate on real inputs and what it does to the model's answer.
+type Calibrated struct {
+	Bits        float64 `json:"bits_per_element"`
+	Error       float64 `json:"error"` // relative, of the value
+	OutputError float64 `json:"output_error"`
+	// Agreement is the share of Answers that stay, -1 where the task is not known; Flips of Judged samples changed in any part.
+	Agreement float64 `json:"agreement"`
+	Answers   int     `json:"answers"`
+	Flips     int     `json:"flips"`
+	Judged    int     `json:"judged_samples"`
 }
 
 // Proof says how good a plan is known to be.

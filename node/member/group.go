@@ -19,7 +19,6 @@ import (
 
 	"github.com/cleave-mesh/cleave/transport"
 	"github.com/cleave-mesh/cleave/transport/admit"
-	"github.com/cleave-mesh/cleave/transport/lan"
 )
 
 // Config describes a Group.
@@ -64,7 +63,7 @@ type Node struct {
 	ID    transport.PeerID
 	Name  string
 	Role  admit.Role
-	Relay bool // introduces and relays for nodes behind NATs
+	Relay bool // relays for nodes behind NATs
 	Addrs []string
 	State State
 	Since time.Time // of the state
@@ -102,7 +101,6 @@ type Group struct {
 	wg     sync.WaitGroup
 	fetch  chan rumour
 	hurry  chan struct{} // asks for an exchange soon
-	lan    *lan.Service  // nil unless Config.LAN
 
 	joining atomic.Bool // a join at a node found on the LAN is under way
 
@@ -353,75 +351,8 @@ func (g *Group) Close() error {
 	g.host.Handle(transport.KindRecords, nil)
 	g.cancel()
 	err := g.list.Shutdown()
-	if g.lan != nil {
-		if lerr := g.lan.Close(); err == nil {
-			err = lerr
-		}
-	}
 	g.wg.Wait()
 	return err
-}
-
-// eager is how much sooner the next exchange comes after one that found differences.
-const eager = 6
-
-// maintain runs anti-entropy, reconnects failed nodes and forgets old ones.
-func (g *Group) maintain() {
-	defer g.wg.Done()
-	jitter := func(d time.Duration) time.Duration { return d/2 + rand.N(d) }
-	entropy, reconnect := time.NewTimer(jitter(g.cfg.Timing.Entropy)), time.NewTimer(jitter(g.cfg.Timing.Reconnect))
-	defer entropy.Stop()
-	defer reconnect.Stop()
-	for {
-		select {
-		case <-g.ctx.Done():
-			return
-		case <-g.hurry:
-			entropy.Reset(jitter(g.cfg.Timing.Entropy / eager))
-		case <-entropy.C:
-			next := g.cfg.Timing.Entropy
-			if id, ok := g.pick(Alive); ok {
-				ctx, cancel := context.WithTimeout(g.ctx, g.cfg.Timing.Stream)
-				differed, err := g.exchange(ctx, id)
-				cancel()
-				if err != nil && g.ctx.Err() == nil {
-					g.log.Debug("records not exchanged", "peer", id.Short(), "error", err.Error())
-				}
-				if differed {
-					next /= eager
-				}
-			}
-			entropy.Reset(jitter(next))
-		case now := <-reconnect.C:
-			g.forgetOld(now)
-			if id, ok := g.pick(Failed); ok {
-				if _, err := g.list.Join([]string{joinName(id)}); err == nil {
-					g.log.Info("reached a failed node again", "peer", id.Short())
-				}
-			}
-			reconnect.Reset(jitter(g.cfg.Timing.Reconnect))
-		}
-	}
-}
-
-// forgetOld drops nodes that have been gone for long.
-func (g *Group) forgetOld(now time.Time) {
-	g.mu.Lock()
-	var old []transport.PeerID
-	for id, n := range g.nodes {
-		if n.State != Alive && now.Sub(n.Since) > g.cfg.Timing.Forget {
-			old = append(old, id)
-			delete(g.nodes, id)
-		}
-	}
-	g.mu.Unlock()
-	for _, id := range old {
-		if public, err := id.Public(); err == nil {
-			g.store.forget(admit.KeyOf(public), now)
-		}
-		g.host.Forget(id)
-		g.events.put(Event{Kind: NodeForgotten, Node: id})
-	}
 }
 
 // logWriter turns memberlist's lines into debug records.

@@ -39,6 +39,10 @@ type Frame struct {
 	// Values and Codecs are by planner.ValueID: the graph's value, and the codec spec of each of its codings.
 	Values []split.ValueID `json:"values"`
 	Codecs [][]string      `json:"codecs"`
+	// Divisions are the blocks of the model's canonical graph that are divided; Graph is the divided one's digest then.
+	Divisions []split.Division `json:"divisions,omitempty"`
+	// Calibration is the digest of the calibration file whose tables the codecs use; "" when they use none.
+	Calibration string `json:"calibration,omitempty"`
 }
 
 // ID is a frame's content address.

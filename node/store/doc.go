@@ -3,6 +3,7 @@
 //	DATA/lock                    held while a node runs on the folder
 //	DATA/models/<sha256>.onnx    models, named by their content
 //	DATA/partial/<sha256>.onnx   models that are still arriving, resumed where they stopped
+//	DATA/codecs/<sha256>.json    calibration files, named by their content
 //	DATA/names.json              name -> digest, with the time of the last change
 //	DATA/profiles/<key>.json     what this node measured of itself
 //

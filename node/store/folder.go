@@ -29,7 +29,7 @@ type Folder struct {
 
 // Open makes the folder where it does not exist and locks it. Leftovers of interrupted writes are removed.
 func Open(path string) (*Folder, error) {
-	for _, dir := range []string{path, filepath.Join(path, "models"), filepath.Join(path, "partial"), filepath.Join(path, "profiles")} {
+	for _, dir := range []string{path, filepath.Join(path, "models"), filepath.Join(path, "partial"), filepath.Join(path, "profiles"), filepath.Join(path, "codecs")} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("open data folder: %w", full(path, err))
 		}
@@ -42,7 +42,7 @@ func Open(path string) (*Folder, error) {
 		return nil, errors.Join(fmt.Errorf("%w: %s (use --data to give this node its own)", ErrLocked, path), lock.Close())
 	}
 	f := &Folder{path: path, lock: lock, create: func(dir string) (*os.File, error) { return os.CreateTemp(dir, tempPattern) }}
-	for _, dir := range []string{path, filepath.Join(path, "models"), filepath.Join(path, "profiles")} {
+	for _, dir := range []string{path, filepath.Join(path, "models"), filepath.Join(path, "profiles"), filepath.Join(path, "codecs")} {
 		old, _ := filepath.Glob(filepath.Join(dir, tempPattern)) // the pattern is well-formed
 		for _, name := range old {
 			if err := os.Remove(name); err != nil {

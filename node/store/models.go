@@ -14,7 +14,7 @@ import (
 // MaxModel is the most bytes of one model file.
 const MaxModel = 16 << 30
 
-// Digest is a model's identity: the SHA-256 of its file, in hex.
+// Digest is the identity of a model or a calibration: the SHA-256 of its file, in hex.
 type Digest string
 
 // ParseDigest checks s.

@@ -33,6 +33,8 @@ type Name struct {
 	Deleted bool  `json:"deleted,omitempty"`
 	// Image, when not "", says how a picture input maps to pixels, in the parameters of the codecs jpeg and png.
 	Image string `json:"image,omitempty"`
+	// Calibration, when not "", is the calibration file of the model.
+	Calibration Digest `json:"calibration,omitempty"`
 }
 
 func (n Name) newer(o Name) bool {
@@ -114,6 +116,9 @@ func (n *Names) Merge(list ...Name) (changed bool, err error) {
 			continue
 		}
 		if _, err := ParseDigest(string(name.Digest)); err != nil {
+			continue
+		}
+		if _, err := ParseDigest(string(name.Calibration)); err != nil && name.Calibration != "" {
 			continue
 		}
 		if old, ok := n.names[name.Name]; !ok || name.newer(old) {

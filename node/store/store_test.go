@@ -224,3 +224,32 @@ func TestCheckName(t *testing.T) {
 		}
 	}
 }
+
+func TestCalibrationsAreNamedByContent(t *testing.T) {
+	f := open(t)
+	content := []byte(`{"version":1}`)
+	d, err := f.AddCalibration(content)
+	if err != nil || d != digestOf(content) {
+		t.Fatalf("stored as %v: %v", d, err)
+	}
+	if got, err := f.ReadCalibration(d); err != nil || !bytes.Equal(got, content) {
+		t.Errorf("came back as %q: %v", got, err)
+	}
+	if err := os.WriteFile(filepath.Join(f.Path(), "codecs", string(d)+".json"), []byte("damaged"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.ReadCalibration(d); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("a damaged file: %v", err)
+	}
+	for range 2 { // twice is once
+		if err := f.RemoveCalibration(d); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := f.ReadCalibration(d); !errors.Is(err, ErrNotFound) {
+		t.Errorf("a removed file: %v", err)
+	}
+	if _, err := f.AddCalibration(make([]byte, MaxCalibration+1)); err == nil {
+		t.Error("a file beyond the limit is stored")
+	}
+}

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/cleave-mesh/cleave/planner/oracletest"
 )
 
 func load(t *testing.T, path string) *Workload {
@@ -72,6 +74,23 @@ func TestSharedBenchmark(t *testing.T) {
 	}
 }
 
+// Any assignment of the operator graphs: proven by the search for a division alone.
+func TestSharedBenchmarkNonContiguous(t *testing.T) {
+	root := os.Getenv("CLEAVE_SHARED")
+	if root == "" {
+		t.Skip("CLEAVE_SHARED does not name the folder with planner-benchmarks")
+	}
+	for path, want := range map[string]float64{
+		"bert_l-3_inference.json": 21.908376106, "resnet50_inference.json": 124.34884977404485,
+	} {
+		w := load(t, filepath.Join(root, "planner-benchmarks/throughput-inputs/OperatorGraphs", path))
+		a, err := w.nonContiguous(context.Background(), 0, 0)
+		if err != nil || !a.Optimal || math.Abs(a.Objective-want) > 1e-8 || slices.Max(w.Loads(a.Place)) != a.Objective {
+			t.Errorf("%s: %+v %v, want %v", path, a, err, want)
+		}
+	}
+}
+
 const tiny = `{"maxSizePerFPGA":10,"maxFPGAs":1,"maxCPUs":1,"nodes":[{"id":0,"supportedOnFpga":1,"cpuLatency":1,"fpgaLatency":1,"isBackwardNode":0},
 {"id":1,"supportedOnFpga":true,"cpuLatency":1,"fpgaLatency":1,"isBackwardNode":false}],"edges":[{"sourceId":0,"destId":1,"cost":2}]}`
 
@@ -121,7 +140,7 @@ func FuzzParse(f *testing.F) {
 
 // The non-contiguous bound lies below brute force, and the plan above it.
 func TestNonContiguousBracketsBruteForce(t *testing.T) {
-	for seed := range uint64(problems(t, 60)) {
+	for seed := range oracletest.Seeds(t, 60) {
 		r := rand.New(rand.NewPCG(seed, 3))
 		w := draw(r, 1+r.IntN(6))
 		want := brute(w, w.Accelerators+w.CPUs, func(p []Device) (float64, bool) { return slices.Max(w.Loads(p)), true })

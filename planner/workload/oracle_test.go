@@ -5,26 +5,11 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"testing"
-)
 
-// problems is how many random workloads each oracle test draws: few by default, CLEAVE_ORACLE of them in scripts/oracle.sh.
-func problems(t *testing.T, quick int) int {
-	if testing.Short() {
-		quick /= 10
-	}
-	if s := os.Getenv("CLEAVE_ORACLE"); s != "" {
-		n, err := strconv.Atoi(s)
-		if err != nil {
-			t.Fatalf("CLEAVE_ORACLE: %v", err)
-		}
-		return n
-	}
-	return quick
-}
+	"github.com/cleave-mesh/cleave/planner/oracletest"
+)
 
 // draw makes a random workload of few ops.
 func draw(r *rand.Rand, ops int) *Workload {
@@ -127,7 +112,7 @@ func agree(t *testing.T, seed uint64, want float64, a *Answer, err error) {
 }
 
 func TestContiguousAgreesWithBruteForce(t *testing.T) {
-	for seed := range uint64(problems(t, 800)) {
+	for seed := range oracletest.Seeds(t, 800) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		w := draw(r, 1+r.IntN(7))
 		want := brute(w, w.Accelerators+w.CPUs, func(p []Device) (float64, bool) { return slices.Max(w.Loads(p)), contiguous(w, p) })
@@ -137,7 +122,7 @@ func TestContiguousAgreesWithBruteForce(t *testing.T) {
 }
 
 func TestLatencyAgreesWithBruteForce(t *testing.T) {
-	for seed := range uint64(problems(t, 800)) {
+	for seed := range oracletest.Seeds(t, 800) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		w := draw(r, 1+r.IntN(7))
 		w.CPUs = min(w.CPUs, 1)

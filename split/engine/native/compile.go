@@ -18,6 +18,8 @@ type compiler struct {
 	plain []bool
 	// folded has the weights that were computed from constants when the program was made.
 	folded map[split.ValueID]*tensor.Tensor
+	// deferred has the weights of few bits that nobody has asked for in float32 yet.
+	deferred map[split.ValueID]deferred
 }
 
 // compile makes the program of g. Weights go to the executable's packer, which several programs share.
@@ -26,7 +28,7 @@ func (e *executable) compile(ctx context.Context, g *split.Graph) (*program, err
 		g: g, parallel: e.parallel, out: make([]tensor.Value, len(g.Outputs)),
 		slots: make([]slot, len(g.Values)),
 	}
-	c := &compiler{e: e, p: p, g: g, cl: make([]int, len(g.Values)), plain: make([]bool, len(g.Values)), folded: map[split.ValueID]*tensor.Tensor{}}
+	c := &compiler{e: e, p: p, g: g, cl: make([]int, len(g.Values)), plain: make([]bool, len(g.Values)), folded: map[split.ValueID]*tensor.Tensor{}, deferred: map[split.ValueID]deferred{}}
 	for i := range g.Values {
 		v := &g.Values[i]
 		s := slot{root: i, first: -1}
@@ -89,6 +91,9 @@ func (c *compiler) group(gr *split.Group) error {
 			ops = append(ops, &gr.Fused[i])
 		}
 	}
+	if ops[0].Is("DequantizeLinear") && c.qdq(ops) {
+		return nil
+	}
 	for i := 0; i < len(ops); {
 		if c.foldWeights(ops[i]) {
 			i++
@@ -107,21 +112,28 @@ func (c *compiler) group(gr *split.Group) error {
 	return nil
 }
 
-// foldWeights computes a DequantizeLinear of constants now, so that what reads it can be packed.
+// foldWeights makes a DequantizeLinear of constants a constant, so that what reads it can be packed. Its float32 elements are
+// computed when they are needed.
 func (c *compiler) foldWeights(op *split.Op) bool {
 	if op.Domain != onnx || op.Type != "DequantizeLinear" {
 		return false
 	}
+	for _, v := range op.Inputs {
+		if v != split.None && c.constant(v) == nil {
+			return false
+		}
+	}
+	return c.deferWeights(op) || c.fold(op)
+}
+
+// fold computes a DequantizeLinear of constants.
+func (c *compiler) fold(op *split.Op) bool {
 	cl := call{op: op, opset: c.g.Opset[onnx], in: make([]tensor.Value, len(op.Inputs)), out: make([]tensor.Value, 1)}
 	for i, v := range op.Inputs {
 		if v == split.None {
 			continue
 		}
-		t := c.constant(v)
-		if t == nil {
-			return false
-		}
-		cl.in[i] = t
+		cl.in[i] = c.constant(v)
 	}
 	if evalDequantize(&cl) != nil {
 		return false

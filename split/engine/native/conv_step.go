@@ -3,7 +3,6 @@ package native
 import (
 	"github.com/cleave-mesh/cleave/internal/kernel"
 	"github.com/cleave-mesh/cleave/internal/kernel/pool"
-	"github.com/cleave-mesh/cleave/internal/tensor"
 	"github.com/cleave-mesh/cleave/split"
 )
 
@@ -12,8 +11,8 @@ func (c *compiler) conv(ops []*split.Op) bool {
 	op := ops[0]
 	x := op.Inputs[0]
 	n, ch, h, w, ok := c.image(x)
-	weights := c.constant(op.Inputs[1])
-	if !ok || n*ch*h*w == 0 || weights == nil || weights.DType() != tensor.Float32 {
+	wv := op.Inputs[1]
+	if _, few := c.deferred[wv]; !ok || n*ch*h*w == 0 || !c.isFloat32(wv) || !few && c.constant(wv) == nil {
 		return false
 	}
 	e, ok := c.epilogue(ops, 1)
@@ -24,23 +23,29 @@ func (c *compiler) conv(ops []*split.Op) bool {
 		return false
 	}
 	cl := call{op: op, opset: c.g.Opset[op.Domain]}
-	win, out, err := cl.convWindow(c.p.slots[x].shape, weights.Shape())
+	win, out, err := cl.convWindow(c.p.slots[x].shape, c.p.slots[wv].shape)
 	if err != nil || !out.Equal(c.p.slots[e.out].shape) {
 		return false
 	}
 	s := win.convShape(n, ch, h, w, out[1])
 	s.Groups = cl.attrInt("group", 1)
-	step := &convStep{x: c.toCL(x), residual: -1}
+	step := &convStep{x: c.toCL(x), residual: -1, w: -1}
 	if e.residual != split.None {
 		step.residual = c.toCL(e.residual)
 	}
-	step.y = c.outCL(e.out)
-	if s.Groups == ch && s.OC == ch && ch > 1 {
-		step.depthwise = &kernel.Depthwise{ConvShape: s, Weights: c.e.packs.depthwise(weights, s), Bias: e.bias, Act: e.act}
+	if depthwise := s.Groups == ch && s.OC == ch && ch > 1; depthwise {
+		step.depthwise = &kernel.Depthwise{ConvShape: s, Weights: c.e.packs.depthwise(c.constant(wv), s), Bias: e.bias, Act: e.act}
 	} else {
-		step.dense = &kernel.Conv{ConvShape: s, Weights: c.e.packs.conv(weights, s), Bias: e.bias, Act: e.act}
+		step.dense = &kernel.Conv{ConvShape: s, Bias: e.bias, Act: e.act}
+		if few := c.bytesOver(wv, 0); few != nil {
+			step.compact = c.e.packs.compactConv(few, s)
+			step.w = c.addExpand(step.compact.Size(), step.compact.NewExpand())
+		} else {
+			step.dense.Weights = c.e.packs.conv(c.constant(wv), s)
+		}
 	}
-	c.add(step, stepIO{reads: []int{step.x, step.residual}, writes: []int{step.y}})
+	step.y = c.outCL(e.out)
+	c.add(step, stepIO{reads: []int{step.x, step.residual, step.w}, writes: []int{step.y}})
 	return true
 }
 
@@ -59,12 +64,18 @@ type convStep struct {
 	x, y, residual int
 	dense          *kernel.Conv
 	depthwise      *kernel.Depthwise
+	// compact is the weights when slot w holds them expanded.
+	compact *kernel.CompactConv
+	w       int
 }
 
 func (s *convStep) run(p *program) error {
 	var r []float32
 	if s.residual >= 0 {
 		r = p.slots[s.residual].f32
+	}
+	if s.compact != nil && s.dense.Weights == nil {
+		s.dense.Weights = s.compact.Over(p.slots[s.w].f32)
 	}
 	var t pool.Task
 	if s.depthwise != nil {

@@ -13,6 +13,9 @@ import (
 // group alone, never on the stage around it.
 func (c *compiler) fast(ops []*split.Op) bool {
 	first := ops[0]
+	if len(ops) == 1 && c.integer(first) {
+		return true
+	}
 	for _, op := range ops {
 		for _, v := range op.Outputs {
 			if v != split.None && !c.isFloat32(v) {
@@ -24,6 +27,8 @@ func (c *compiler) fast(ops []*split.Op) bool {
 	case onnx:
 	case split.DomainFused:
 		return len(ops) == 1 && c.attention(first)
+	case microsoft:
+		return first.Type == "MatMulNBits" && c.matMulNBits(ops)
 	default:
 		return false
 	}
@@ -75,6 +80,8 @@ func (c *compiler) fast(ops []*split.Op) bool {
 		return c.recurrent(first)
 	case "LRN":
 		return c.lrn(first)
+	case "DequantizeLinear":
+		return c.dequantize(first)
 	}
 	return c.activation(first)
 }
@@ -83,6 +90,10 @@ func (c *compiler) fast(ops []*split.Op) bool {
 func (c *compiler) constant(v split.ValueID) *tensor.Tensor {
 	if v == split.None {
 		return nil
+	}
+	if d, ok := c.deferred[v]; ok {
+		delete(c.deferred, v)
+		c.fold(d.op)
 	}
 	if t := c.folded[v]; t != nil {
 		return t

@@ -13,18 +13,20 @@ func (c *compiler) product(ops []*split.Op) bool {
 	if !c.isFloat32(a) || !c.isFloat32(b) || op.Int("transA", 0) != 0 || op.Float("alpha", 1) != 1 || op.Float("beta", 1) != 1 {
 		return false
 	}
-	w := c.constant(b)
 	as, bs := c.p.slots[a].shape, c.p.slots[b].shape
-	if w == nil {
+	if _, few := c.deferred[b]; !few && c.constant(b) == nil {
 		return op.Type == "MatMul" && len(ops) == 1 && c.matmul(op, as, bs)
 	}
 	if len(bs) != 2 || len(as) < 1 {
 		return op.Type == "MatMul" && len(ops) == 1 && c.matmul(op, as, bs)
 	}
 	trans := op.Int("transB", 0) == 1
-	k, n := bs[0], bs[1]
+	k, n, columns := bs[0], bs[1], 1
 	if trans {
-		k, n = n, k
+		k, n, columns = n, k, 0
+	}
+	if c.nbitsProduct(ops, k, n, trans) {
+		return true
 	}
 	out := op.Outputs[0]
 	rank := len(c.p.slots[out].shape)
@@ -49,24 +51,36 @@ func (c *compiler) product(ops []*split.Op) bool {
 		m *= d
 	}
 	c.toPlain(a)
-	step := &gemmStep{x: int(a), residual: -1}
+	step := &gemmStep{x: int(a), residual: -1, w: -1}
 	if e.residual != split.None {
 		c.toPlain(e.residual)
 		step.residual = int(e.residual)
 	}
+	step.task = kernel.Gemm{M: m, LDA: k, LDC: n, LDR: n, Bias: e.bias, Act: e.act}
+	if few := c.bytesOver(b, columns); few != nil {
+		step.compact = c.e.packs.compactMatrix(few, k, n, trans)
+		step.w = c.addExpand(step.compact.Size(), step.compact.NewExpand())
+	} else {
+		step.task.B = c.e.packs.matrix(c.constant(b), k, n, trans)
+	}
 	step.y = c.outPlain(e.out)
-	step.task = kernel.Gemm{M: m, LDA: k, B: c.e.packs.matrix(w, k, n, trans), LDC: n, LDR: n, Bias: e.bias, Act: e.act}
-	c.add(step, stepIO{reads: []int{step.x, step.residual}, writes: []int{step.y}})
+	c.add(step, stepIO{reads: []int{step.x, step.residual, step.w}, writes: []int{step.y}})
 	return true
 }
 
 type gemmStep struct {
 	x, y, residual int
 	task           kernel.Gemm
+	// compact is the weights when slot w holds them expanded.
+	compact *kernel.Compact
+	w       int
 }
 
 func (s *gemmStep) run(p *program) error {
 	s.task.A, s.task.C = p.slots[s.x].f32, p.slots[s.y].f32
+	if s.compact != nil && s.task.B == nil {
+		s.task.B = s.compact.Over(p.slots[s.w].f32)
+	}
 	if s.residual >= 0 {
 		s.task.Residual = p.slots[s.residual].f32
 	}

@@ -15,6 +15,21 @@ func (c *compiler) image(v split.ValueID) (n, ch, h, w int, ok bool) {
 	if v == split.None || !c.isFloat32(v) {
 		return 0, 0, 0, 0, false
 	}
+	return c.sizes(v)
+}
+
+// bytesImage is image for values of 8-bit integers.
+func (c *compiler) bytesImage(v split.ValueID) (n, ch, h, w int, ok bool) {
+	if v == split.None || !isByte(c.p.slots[v].dtype) {
+		return 0, 0, 0, 0, false
+	}
+	return c.sizes(v)
+}
+
+func isByte(d tensor.DType) bool { return d == tensor.Uint8 || d == tensor.Int8 }
+
+// sizes are batch, channels, height and width of a value of rank 3 or 4.
+func (c *compiler) sizes(v split.ValueID) (n, ch, h, w int, ok bool) {
 	switch s := c.p.slots[v].shape; len(s) {
 	case 4:
 		return s[0], s[1], s[2], s[3], true
@@ -40,9 +55,9 @@ func (c *compiler) toCL(v split.ValueID) int {
 	if c.cl[v] >= 0 {
 		return c.cl[v]
 	}
-	n, ch, h, w, _ := c.image(v)
+	n, ch, h, w, _ := c.sizes(v)
 	s := &c.p.slots[v]
-	to := c.extra(tensor.Float32, channelsLast(s.shape))
+	to := c.extra(s.dtype, channelsLast(s.shape))
 	c.cl[v] = to
 	if ch == 1 || h*w == 1 { // the same order of elements
 		c.view(int(v), to)
@@ -59,7 +74,7 @@ func (c *compiler) toPlain(v split.ValueID) {
 		return
 	}
 	c.plain[v] = true
-	n, ch, h, w, _ := c.image(v)
+	n, ch, h, w, _ := c.sizes(v)
 	if ch == 1 || h*w == 1 {
 		c.view(c.cl[v], int(v))
 		return
@@ -83,7 +98,7 @@ func (c *compiler) view(from, to int) {
 
 // outCL makes the slot of v channels-last, to be written by the next step; v does not exist in ONNX's order yet.
 func (c *compiler) outCL(v split.ValueID) int {
-	to := c.extra(tensor.Float32, channelsLast(c.p.slots[v].shape))
+	to := c.extra(c.p.slots[v].dtype, channelsLast(c.p.slots[v].shape))
 	c.cl[v], c.plain[v] = to, false
 	return to
 }
@@ -94,22 +109,43 @@ func (c *compiler) outPlain(v split.ValueID) int {
 	return int(v)
 }
 
-// transposeStep changes the layout of an image.
+// transposeStep changes the layout of an image of float32, int32 or bytes.
 type transposeStep struct {
 	from, to int
 	task     kernel.Transpose
 }
 
 func (s *transposeStep) run(p *program) error {
-	s.task.X, s.task.Y = p.slots[s.from].f32, p.slots[s.to].f32
-	p.parallel.Run(&s.task)
+	switch to := &p.slots[s.to]; to.dtype {
+	case tensor.Float32:
+		s.task.X, s.task.Y = p.slots[s.from].f32, to.f32
+		p.parallel.Run(&s.task)
+	case tensor.Int32:
+		transposeElements(p.int32s(s.to), p.int32s(s.from), &s.task)
+	default:
+		transposeElements(p.bytes(s.to), p.bytes(s.from), &s.task)
+	}
 	return nil
 }
 
-// copyStep copies a float32 value's elements.
+// transposeElements is t for elements that no kernel moves.
+func transposeElements[T byte | int32](dst, src []T, t *kernel.Transpose) {
+	n := t.Rows * t.Cols
+	for b := range t.Batch {
+		x, y := src[b*n:(b+1)*n], dst[b*n:(b+1)*n]
+		for r := range t.Rows {
+			row := x[r*t.Cols : (r+1)*t.Cols]
+			for i, v := range row {
+				y[i*t.Rows+r] = v
+			}
+		}
+	}
+}
+
+// copyStep copies a value's elements.
 type copyStep struct{ from, to int }
 
 func (s *copyStep) run(p *program) error {
-	copy(p.slots[s.to].f32, p.slots[s.from].f32)
+	copy(p.bytes(s.to), p.bytes(s.from))
 	return nil
 }

@@ -121,6 +121,12 @@ func (p *program) set(i int, v tensor.Value) {
 	}
 }
 
+// bytes is the memory of a slot that holds a tensor.
+func (p *program) bytes(i int) []byte { return p.slots[i].val.(*tensor.Tensor).Bytes() }
+
+// int32s are the elements of a slot that holds an int32 tensor.
+func (p *program) int32s(i int) []int32 { return tensor.Data[int32](p.slots[i].val.(*tensor.Tensor)) }
+
 // evalStep computes one op by its reference implementation.
 type evalStep struct {
 	e       *entry

@@ -157,11 +157,7 @@ func evalDynamicQuantize(c *call) error {
 	for _, v := range tensor.Data[float32](x) {
 		lo, hi = min(lo, v), max(hi, v)
 	}
-	scale := (hi - lo) / 255
-	zero := float32(0)
-	if scale != 0 {
-		zero = float32(math.RoundToEven(float64(min(max(-lo/scale, 0), 255))))
-	}
+	scale, zero := dynamicScale(lo, hi)
 	y, err := c.output(0, tensor.Uint8, x.Shape())
 	if err != nil {
 		return err
@@ -174,7 +170,7 @@ func evalDynamicQuantize(c *call) error {
 	if err != nil {
 		return err
 	}
-	tensor.Data[float32](s)[0], z.Bytes()[0] = scale, uint8(zero)
+	tensor.Data[float32](s)[0], z.Bytes()[0] = scale, zero
 	for i, v := range tensor.Data[float32](x) {
 		q := float64(zero)
 		if scale != 0 {
@@ -183,6 +179,15 @@ func evalDynamicQuantize(c *call) error {
 		y.Bytes()[i] = uint8(q)
 	}
 	return nil
+}
+
+// dynamicScale is the scale and zero point for values from lo to hi, zero among them.
+func dynamicScale(lo, hi float32) (scale float32, zero uint8) {
+	scale = (hi - lo) / 255
+	if scale != 0 {
+		zero = uint8(math.RoundToEven(float64(min(max(-lo/scale, 0), 255))))
+	}
+	return scale, zero
 }
 
 // centred is an integer tensor minus its zero point, which is one for all or one per slice of axis.
@@ -273,11 +278,11 @@ func evalConvInteger(c *call) error {
 	return nil
 }
 
-// requantize scales sums to the output's type: per element by multiplier m(i).
-func requantize(out *tensor.Tensor, sums []float64, m func(i int) float64, zero float64) {
+// requantize scales sums to the output's type: per element by multiplier m(i), in float32 as ONNX Runtime does.
+func requantize(out *tensor.Tensor, sums []float64, m func(i int) float32, zero float64) {
 	lo, hi := integerRange(out.DType())
 	for i := range sums {
-		sums[i] = min(max(math.RoundToEven(sums[i]*m(i))+zero, lo), hi)
+		sums[i] = min(max(math.RoundToEven(float64(float32(sums[i])*m(i)))+zero, lo), hi)
 	}
 	setFloats(out, sums)
 }
@@ -326,7 +331,9 @@ func evalQLinearMatMul(c *call) error {
 	}
 	r := make([]float64, out.Len())
 	matmul(x, as, y, bs, batch, r)
-	requantize(out, r, func(i int) float64 { return scale[0][0] * scale[1][i%n%len(scale[1])] / scale[2][0] }, floats(zero)[0])
+	requantize(out, r, func(i int) float32 {
+		return float32(scale[0][0]) * float32(scale[1][i%n%len(scale[1])]) / float32(scale[2][0])
+	}, floats(zero)[0])
 	return nil
 }
 
@@ -387,6 +394,6 @@ func evalQLinearConv(c *call) error {
 			r[i] += bias[i/n%s[1]]
 		}
 	}
-	requantize(out, r, func(i int) float64 { return xs * ws[i/n%s[1]%len(ws)] / ys }, floats(zero)[0])
+	requantize(out, r, func(i int) float32 { return float32(xs) * float32(ws[i/n%s[1]%len(ws)]) / float32(ys) }, floats(zero)[0])
 	return nil
 }

@@ -60,22 +60,7 @@ func runCut(ctx context.Context, b engine.Backend, g *split.Graph, front int, in
 		if err != nil {
 			return nil, err
 		}
-		stageIn := make([]tensor.Value, len(st.In))
-		for i, id := range st.In {
-			stageIn[i] = known[id]
-		}
-		exe, err := b.Compile(ctx, st.Graph, opts)
-		if err != nil {
-			return nil, err
-		}
-		out, err := exe.Run(ctx, stageIn)
-		if err != nil {
-			return nil, err
-		}
-		for i, id := range st.Out {
-			known[id] = clone(out[i])
-		}
-		if err := exe.Close(); err != nil {
+		if err := runStage(ctx, b, st, known, opts); err != nil {
 			return nil, err
 		}
 	}

@@ -2,6 +2,8 @@
 package main
 
 import (
+	"fmt"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
@@ -45,8 +47,11 @@ func (l *loop) field(off int) GPVirtual {
 	return r
 }
 
+// slides are the kernel widths that have loops of their own for neighbouring pixels, which read each input pixel once a row.
+var slides = []int{3, 5}
+
 // write emits the function: blocks of channels outside, groups of pixels inside, so that a weight is loaded once for all
-// pixels of a group.
+// pixels of a group. The last block of channels is masked.
 func (l *loop) write() {
 	TEXT(l.name, NOSPLIT, "func(a *byte)")
 	Pragma("noescape")
@@ -57,7 +62,7 @@ func (l *loop) write() {
 	VBROADCASTSS(Mem{Base: l.args, Disp: offHi}, l.hi)
 	c := GP64()
 	XORQ(c, c)
-	mask := l.allOnes()
+	mask := l.newMask()
 	Label("channels")
 	left := l.field(offChannels)
 	SUBQ(c, left)
@@ -65,24 +70,10 @@ func (l *loop) write() {
 	CMPQ(left, Imm(uint64(l.bytes)))
 	JGE(LabelRef("whole"))
 	l.tail(left, mask)
+	l.block("Tail", c, mask)
+	JMP(LabelRef("done"))
 	Label("whole")
-	x, y, pixels := l.field(offX), l.field(offY), l.field(offPixels)
-	ADDQ(c, x)
-	ADDQ(c, y)
-	group := 4
-	Label("pixels4")
-	SUBQ(Imm(uint64(group)), pixels)
-	JB(LabelRef("pixelsRest"))
-	l.pixels("4", group, x, y, c, mask)
-	JMP(LabelRef("pixels4"))
-	Label("pixelsRest")
-	ADDQ(Imm(uint64(group)), pixels)
-	JZ(LabelRef("nextChannels"))
-	Label("pixel1")
-	l.pixels("1", 1, x, y, c, mask)
-	DECQ(pixels)
-	JNZ(LabelRef("pixel1"))
-	Label("nextChannels")
+	l.block("", c, nil)
 	ADDQ(Imm(uint64(l.bytes)), c)
 	JMP(LabelRef("channels"))
 	Label("done")
@@ -90,16 +81,53 @@ func (l *loop) write() {
 	RET()
 }
 
-// allOnes returns a mask of every lane: a mask register, or a vector of ones.
-func (l *loop) allOnes() Op {
-	if l.avx512() {
-		k := K()
-		KXNORW(k, k, k)
-		return k
+// block computes all pixels of one block of channels, c bytes from the first channel on.
+func (l *loop) block(suffix string, c GPVirtual, mask Op) {
+	x, y, pixels := l.field(offX), l.field(offY), l.field(offPixels)
+	ADDQ(c, x)
+	ADDQ(c, y)
+	step, kw := l.field(offStepX), l.field(offKW)
+	CMPQ(step, Mem{Base: l.args, Disp: offColX})
+	JNE(LabelRef("general" + suffix))
+	for _, taps := range slides {
+		CMPQ(kw, Imm(uint64(taps)))
+		JEQ(LabelRef(fmt.Sprintf("slide%d%s", taps, suffix)))
 	}
-	m := YMM()
-	VPCMPEQD(m, m, m)
-	return m
+	Label("general" + suffix)
+	l.groups("General"+suffix, []int{4, 2, 1}, 0, x, y, c, pixels, mask)
+	JMP(LabelRef("computed" + suffix))
+	for _, taps := range slides {
+		Label(fmt.Sprintf("slide%d%s", taps, suffix))
+		sizes := []int{4, 2, 1}
+		if l.avx512() {
+			sizes = []int{8, 4, 2, 1}
+		}
+		l.groups(fmt.Sprintf("Slide%d%s", taps, suffix), sizes, taps, x, y, c, pixels, mask)
+		JMP(LabelRef("computed" + suffix))
+	}
+	Label("computed" + suffix)
+}
+
+// groups computes the pixels in groups of the given sizes, as many as fit of each.
+func (l *loop) groups(suffix string, sizes []int, taps int, x, y, c, pixels GPVirtual, mask Op) {
+	for _, n := range sizes {
+		name := fmt.Sprintf("%s%d", suffix, n)
+		Label("group" + name)
+		CMPQ(pixels, Imm(uint64(n)))
+		JLT(LabelRef("smaller" + name))
+		l.pixels(name, n, taps, x, y, c, mask)
+		SUBQ(Imm(uint64(n)), pixels)
+		JMP(LabelRef("group" + name))
+		Label("smaller" + name)
+	}
+}
+
+// newMask returns the register for a mask of lanes.
+func (l *loop) newMask() Op {
+	if l.avx512() {
+		return K()
+	}
+	return YMM()
 }
 
 // tail sets mask to the lanes of the left bytes.
@@ -120,16 +148,33 @@ func (l *loop) tail(left GPVirtual, mask Op) {
 	VMOVUPS(Mem{Base: table, Disp: 32, Index: n, Scale: 1}, mask)
 }
 
+// read loads a vector at m; mask is nil for a whole one.
 func (l *loop) read(m Mem, mask Op, dst VecVirtual) {
-	if l.avx512() {
+	switch {
+	case mask == nil:
+		VMOVUPS(m, dst)
+	case l.avx512():
 		VMOVUPS_Z(m, mask, dst)
-		return
+	default:
+		VMASKMOVPS(m, mask, dst)
 	}
-	VMASKMOVPS(m, mask, dst)
 }
 
-// pixels computes n pixels from x on, and moves x and y behind them.
-func (l *loop) pixels(suffix string, n int, x, y, c GPVirtual, mask Op) {
+// store is the opposite of read.
+func (l *loop) store(src VecVirtual, mask Op, m Mem) {
+	switch {
+	case mask == nil:
+		VMOVUPS(src, m)
+	case l.avx512():
+		VMOVUPS(src, mask, m)
+	default:
+		VMASKMOVPS(src, mask, m)
+	}
+}
+
+// pixels computes n pixels from x on, and moves x and y behind them. taps is the kernel's width where it is known and the
+// pixels are neighbours, else 0.
+func (l *loop) pixels(suffix string, n, taps int, x, y, c GPVirtual, mask Op) {
 	bias := l.field(offBias)
 	acc := make([]VecVirtual, n)
 	for p := range acc {
@@ -150,30 +195,26 @@ func (l *loop) pixels(suffix string, n int, x, y, c GPVirtual, mask Op) {
 	MOVQ(x, row)
 	ADDQ(c, wrow)
 	Label("row" + suffix)
-	px, pw, kw := GP64(), GP64(), l.field(offKW)
+	px, pw := GP64(), GP64()
 	MOVQ(row, px)
 	MOVQ(wrow, pw)
-	Label("col" + suffix)
-	w := l.vec()
-	l.read(Mem{Base: pw}, mask, w)
-	for p := range acc {
-		m := Mem{Base: px}
-		switch p {
-		case 1:
-			m = Mem{Base: px, Index: stepX, Scale: 1}
-		case 2:
-			m = Mem{Base: px, Index: stepX, Scale: 2}
-		case 3:
-			m = Mem{Base: px, Index: step3, Scale: 1}
+	if taps > 0 {
+		l.slide(acc, taps, px, pw, stepX, step3, mask)
+	} else {
+		kw := l.field(offKW)
+		Label("col" + suffix)
+		w := l.vec()
+		l.read(Mem{Base: pw}, mask, w)
+		for p := range acc {
+			v := l.vec()
+			l.read(at(px, p, stepX, step3), mask, v)
+			VFMADD231PS(v, w, acc[p])
 		}
-		v := l.vec()
-		l.read(m, mask, v)
-		VFMADD231PS(v, w, acc[p])
+		ADDQ(Mem{Base: l.args, Disp: offColX}, px)
+		ADDQ(Mem{Base: l.args, Disp: offChannels}, pw)
+		DECQ(kw)
+		JNZ(LabelRef("col" + suffix))
 	}
-	ADDQ(Mem{Base: l.args, Disp: offColX}, px)
-	ADDQ(Mem{Base: l.args, Disp: offChannels}, pw)
-	DECQ(kw)
-	JNZ(LabelRef("col" + suffix))
 	ADDQ(Mem{Base: l.args, Disp: offRowX}, row)
 	ADDQ(Mem{Base: l.args, Disp: offRowW}, wrow)
 	DECQ(kh)
@@ -182,16 +223,49 @@ func (l *loop) pixels(suffix string, n int, x, y, c GPVirtual, mask Op) {
 	for p := range acc {
 		VMAXPS(acc[p], l.lo, acc[p])
 		VMINPS(acc[p], l.hi, acc[p])
-		if l.avx512() {
-			VMOVUPS(acc[p], mask, Mem{Base: y})
-		} else {
-			VMASKMOVPS(acc[p], mask, Mem{Base: y})
-		}
+		l.store(acc[p], mask, Mem{Base: y})
 		ADDQ(Mem{Base: l.args, Disp: offChannels}, y)
 	}
-	if n == 4 {
+	for ; n >= 4; n -= 4 {
 		LEAQ(Mem{Base: x, Index: stepX, Scale: 4}, x)
-	} else {
-		ADDQ(stepX, x)
 	}
+	if n > 0 {
+		LEAQ(Mem{Base: x, Index: stepX, Scale: uint8(n)}, x)
+	}
+}
+
+// slide adds one kernel row of taps weights to neighbouring pixels: every input pixel is read once and meets each output pixel
+// in whose window it lies. An output's products are still added from left to right.
+func (l *loop) slide(acc []VecVirtual, taps int, px, pw, stepX, step3 GPVirtual, mask Op) {
+	w := make([]VecVirtual, taps)
+	for j := range w {
+		w[j] = l.vec()
+		l.read(Mem{Base: pw}, mask, w[j])
+		if j+1 < taps {
+			ADDQ(Mem{Base: l.args, Disp: offChannels}, pw)
+		}
+	}
+	for i := range len(acc) + taps - 1 {
+		if i > 0 && i%4 == 0 {
+			LEAQ(Mem{Base: px, Index: stepX, Scale: 4}, px)
+		}
+		v := l.vec()
+		l.read(at(px, i%4, stepX, step3), mask, v)
+		for p := range acc {
+			if j := i - p; j >= 0 && j < taps {
+				VFMADD231PS(v, w[j], acc[p])
+			}
+		}
+	}
+}
+
+// at is the address of pixel p, 0 to 3, from px on.
+func at(px Register, p int, step, step3 GPVirtual) Mem {
+	switch p {
+	case 0:
+		return Mem{Base: px}
+	case 3:
+		return Mem{Base: px, Index: step3, Scale: 1}
+	}
+	return Mem{Base: px, Index: step, Scale: uint8(p)}
 }

@@ -19,6 +19,8 @@ const (
 	offTiles                                                  = 104
 	tileRows                                                  = 8
 	unroll                                                    = 4
+	// avx2Rows is the most rows of a tile that sixteen registers hold, with two vectors of B and one element of A.
+	avx2Rows = 6
 )
 
 func main() {
@@ -29,7 +31,7 @@ func main() {
 		for rows := 1; rows <= 8; rows++ {
 			generate("AVX512", 64, rows, vectors)
 		}
-		for rows := 1; rows <= 4; rows++ {
+		for rows := 1; rows <= avx2Rows; rows++ {
 			generate("AVX2", 32, rows, vectors)
 		}
 	}
@@ -57,7 +59,7 @@ package kernel
 		}
 		s += "\t}\n}\n"
 	}
-	table("AVX2", 4)
+	table("AVX2", avx2Rows)
 	s += "\n"
 	table("AVX512", 8)
 	declare := func(isa string, most int) {
@@ -67,7 +69,7 @@ package kernel
 			}
 		}
 	}
-	declare("AVX2", 4)
+	declare("AVX2", avx2Rows)
 	declare("AVX512", 8)
 	return s
 }
@@ -114,10 +116,10 @@ func generate(isa string, bytes, rows, vectors int) {
 	Label("tile")
 	args := load("a")
 	t.makeMasks(args)
-	t.begin(args)
+	t.either(args, "begin", t.begin)
 	t.products(args)
 	args = load("a")
-	t.finish(args)
+	t.either(args, "finish", t.finish)
 	if rows == tileRows {
 		t.advance(load("a"))
 	}
@@ -223,28 +225,43 @@ func (t *tile) write(src VecVirtual, m Mem, v int) {
 	}
 }
 
+// either writes f twice: for tiles whose columns are all there, without masks, which some processors store slowly, and with them.
+func (t *tile) either(args Register, name string, f func(args Register, suffix string)) {
+	lanes := t.bytes / 4
+	CMPQ(Mem{Base: args, Disp: offCols}, Imm(uint64(t.vectors*lanes)))
+	JGE(LabelRef(name + "Whole"))
+	f(args, "Part")
+	JMP(LabelRef(name + "Done"))
+	Label(name + "Whole")
+	masks := t.masks
+	t.masks = make([]Op, t.vectors)
+	f(args, "Whole")
+	t.masks = masks
+	Label(name + "Done")
+}
+
 // begin sets the accumulators to C, the bias or zero.
-func (t *tile) begin(args Register) {
+func (t *tile) begin(args Register, suffix string) {
 	acc, bias := field(args, offAcc), field(args, offBias)
 	CMPQ(acc, Imm(0))
-	JNE(LabelRef("fromC"))
+	JNE(LabelRef("fromC" + suffix))
 	CMPQ(bias, Imm(0))
-	JNE(LabelRef("fromBias"))
+	JNE(LabelRef("fromBias" + suffix))
 	for r := range t.rows {
 		for v := range t.vectors {
 			VXORPS(t.acc[r][v], t.acc[r][v], t.acc[r][v])
 		}
 	}
-	JMP(LabelRef("begun"))
-	Label("fromBias")
+	JMP(LabelRef("begun" + suffix))
+	Label("fromBias" + suffix)
 	for v := range t.vectors {
 		t.read(Mem{Base: bias, Disp: v * t.bytes}, v, t.acc[0][v])
 		for r := 1; r < t.rows; r++ {
 			VMOVAPS(t.acc[0][v], t.acc[r][v])
 		}
 	}
-	JMP(LabelRef("begun"))
-	Label("fromC")
+	JMP(LabelRef("begun" + suffix))
+	Label("fromC" + suffix)
 	c, ldc := field(args, offC), field(args, offLDC)
 	for r := range t.rows {
 		for v := range t.vectors {
@@ -254,7 +271,7 @@ func (t *tile) begin(args Register) {
 			ADDQ(ldc, c)
 		}
 	}
-	Label("begun")
+	Label("begun" + suffix)
 }
 
 // products runs over taps and k.
@@ -331,13 +348,13 @@ func (t *tile) step(rows []GPVirtual, b Register, disp int) {
 }
 
 // finish adds the residual, clamps and stores. The clamp's second source is the value, which keeps NaN.
-func (t *tile) finish(args Register) {
-	if !t.avx512 {
+func (t *tile) finish(args Register, suffix string) {
+	if !t.avx512 && t.masks[0] != nil {
 		t.makeMasks(args)
 	}
 	residual := field(args, offResidual)
 	CMPQ(residual, Imm(0))
-	JE(LabelRef("clamp"))
+	JE(LabelRef("clamp" + suffix))
 	ldr := field(args, offLDR)
 	for r := range t.rows {
 		for v := range t.vectors {
@@ -349,7 +366,7 @@ func (t *tile) finish(args Register) {
 			ADDQ(ldr, residual)
 		}
 	}
-	Label("clamp")
+	Label("clamp" + suffix)
 	lo, hi := t.vec(), t.vec()
 	VBROADCASTSS(Mem{Base: args, Disp: offLo}, lo)
 	VBROADCASTSS(Mem{Base: args, Disp: offHi}, hi)

@@ -1,0 +1,115 @@
+package transport
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
+
+	"github.com/cleave-mesh/cleave/transport/admit"
+)
+
+// loneHost is a member of an authority's mesh; nil means of none.
+func loneHost(t *testing.T, a *admit.Issuer) *Host {
+	t.Helper()
+	id, err := NewIdentity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := Config{Identity: id}
+	if a != nil {
+		chain, err := a.Issue(id.Public(), admit.Member, time.Now(), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cfg.Credentials, err = admit.NewCredentials(a.Public(), chain, id.Public(), time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h, err := Listen(context.Background(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = h.Close() })
+	return h
+}
+
+// TestRelayedLibp2pNeedsMembership shakes hands as libp2p connections through a relay do, without one.
+func TestRelayedLibp2pNeedsMembership(t *testing.T) {
+	mesh, err := admit.NewAuthority()
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign, err := admit.NewAuthority()
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := loneHost(t, mesh)
+	for _, c := range []struct {
+		name   string
+		client *Host
+		want   error
+	}{
+		{"member", loneHost(t, mesh), nil},
+		{"no certificate", loneHost(t, nil), admit.ErrStranger},
+		{"foreign", loneHost(t, foreign), admit.ErrForeign},
+	} {
+		near, far := net.Pipe()
+		client := make(chan error, 1)
+		go func() {
+			conf := c.client.serverTLS(yamux.ID) // a client that trusts everyone
+			_, err := tls.Client(near, conf).Read(make([]byte, 1))
+			client <- err
+		}()
+		s, err := secure{server}.SecureInbound(t.Context(), far, "")
+		switch {
+		case !errors.Is(err, c.want):
+			t.Errorf("%s: %v, want %v", c.name, err, c.want)
+		case err == nil && s.RemotePeer() != c.client.peerID():
+			t.Errorf("%s: connected to %s", c.name, s.RemotePeer())
+		case err == nil:
+			_ = far.Close()
+		}
+		if err := <-client; err == nil {
+			t.Errorf("%s: the client read a byte", c.name)
+		}
+	}
+}
+
+func TestGateRefusesTheEvicted(t *testing.T) {
+	mesh, err := admit.NewAuthority()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, other := loneHost(t, mesh), loneHost(t, mesh)
+	g := gate{h}
+	if !g.InterceptPeerDial(other.peerID()) || !g.InterceptSecured(1, other.peerID(), nil) {
+		t.Error("a member is refused")
+	}
+	if _, err := h.Revoke(mesh.Evict(other.identity.Public(), time.Now())); err != nil {
+		t.Fatal(err)
+	}
+	if g.InterceptPeerDial(other.peerID()) || g.InterceptSecured(1, other.peerID(), nil) {
+		t.Error("an evicted node is let through")
+	}
+}
+
+func TestTunnelRefusesBadFrames(t *testing.T) {
+	h := loneHost(t, nil)
+	for _, bad := range [][]byte{{0, 0}, {0xff, 0xff}} {
+		near, far := net.Pipe()
+		if _, err := h.tunnel.attach("peer", near); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := far.Write(bad); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := far.Read(make([]byte, 1)); err == nil {
+			t.Errorf("a stream with the frame %x goes on", bad)
+		}
+	}
+}
