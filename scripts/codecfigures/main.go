@@ -32,7 +32,15 @@ func main() {
 	maxCuts := flag.Int("cuts", 24, "most cuts of a model, evenly spread; 0 means all")
 	pictures := flag.String("pictures", "", "folder of files that cleave calibrate wrote, judged on whole pictures")
 	crops := flag.String("crops", "", "folder of files that cleave calibrate wrote, judged on crops as well")
+	onlyTransforms := flag.Bool("transforms", false, "print what a Hadamard transform in front of low-bit codecs does, and nothing else")
 	flag.Parse()
+	if *onlyTransforms {
+		if err := transforms(context.Background(), os.Stdout, *models, *maxCuts); err != nil {
+			fmt.Fprintln(os.Stderr, "codecfigures:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := run(context.Background(), os.Stdout, *models, *out, *pictures, *crops, *light, *maxCuts); err != nil {
 		fmt.Fprintln(os.Stderr, "codecfigures:", err)
 		os.Exit(1)
