@@ -36,7 +36,8 @@ type remote struct {
 	id   PeerID
 	path *estimator
 
-	tried time.Time // when a direct way beside a relayed one was last looked for; only keepPaths uses it
+	tried  time.Time // when a direct way beside a relayed one was last looked for; only keepPaths uses it
+	pacing pacing
 
 	mu    sync.Mutex
 	links []*link // live; the last is preferred

@@ -6,8 +6,10 @@ import (
 )
 
 const (
-	// watchTick is how often peers with open streams are looked at, idleTick how often the others are.
-	watchTick = 50 * time.Millisecond
+	// watchTick is how often peers with open streams are looked at, idleTick how often the others are, and pingEvery how often the
+	// former are pinged.
+	watchTick = 25 * time.Millisecond
+	pingEvery = 50 * time.Millisecond
 	idleTick  = time.Second
 	pingLen   = 8
 )
@@ -15,6 +17,7 @@ const (
 // liveness is when a peer was last heard; guarded by remote.mu.
 type liveness struct {
 	last    time.Time // when something was last heard, or when an answer first became owed
+	pinged  time.Time
 	packets uint64    // QUIC's count of received packets then
 	owed    bool      // streams are open, or someone watches: the peer must show signs of life
 	stalled bool
@@ -96,6 +99,7 @@ func (h *Host) watchPeer(r *remote, now time.Time) bool {
 	if l == nil {
 		w.owed, w.stalled = false, false
 		r.mu.Unlock()
+		h.unpace(r)
 		return false
 	}
 	packets := uint64(0)
@@ -121,9 +125,16 @@ func (h *Host) watchPeer(r *remote, now time.Time) bool {
 		w.stalled = true
 		event = &PeerEvent{Kind: PeerStalled, Peer: r.id, Silence: silence}
 	}
+	ping := busy && now.Sub(w.pinged) >= pingEvery
+	if ping {
+		w.pinged = now
+	}
 	r.mu.Unlock()
 	if busy {
 		r.path.observe(l.conn, now)
+		h.pacePeer(r, l, now)
+	}
+	if ping {
 		_ = h.sendDatagram(l, packetPing, binary.BigEndian.AppendUint64(nil, uint64(now.UnixNano())))
 	}
 	if event != nil {

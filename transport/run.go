@@ -15,6 +15,7 @@ import (
 	"github.com/quic-go/quic-go"
 
 	"github.com/cleave-mesh/cleave/transport/admit"
+	"github.com/cleave-mesh/cleave/transport/pace"
 )
 
 // Defaults of Config, and sizes that are not settings.
@@ -36,6 +37,7 @@ type Host struct {
 	cfg      Config
 	log      *slog.Logger
 	socket   net.PacketConn
+	pace     *pace.Conn
 	tr       *quic.Transport
 	ln       *quic.Listener
 	quicConf *quic.Config
@@ -107,8 +109,9 @@ func listen(ctx context.Context, cfg Config) (*Host, error) {
 	if cfg.Shaper != nil {
 		socket = cfg.Shaper.Wrap(socket)
 	}
+	pacer, socket := pace.Wrap(socket)
 	h := &Host{
-		identity: cfg.Identity, cfg: cfg, log: cfg.Logger, socket: socket,
+		identity: cfg.Identity, cfg: cfg, log: cfg.Logger, socket: socket, pace: pacer,
 		events: newEventQueue(), peers: map[PeerID]*remote{},
 		relayWake: make(chan struct{}, 1), watchWake: make(chan struct{}, 1),
 	}
@@ -254,6 +257,7 @@ func (h *Host) close() error {
 	h.closed = true
 	h.mu.Unlock()
 	h.cancel()
+	h.pace.Release()
 	for _, r := range h.remotes() {
 		r.closeAll(CodeClosing, "host is closing")
 	}

@@ -19,6 +19,9 @@ import (
 const (
 	// sendBuffer gathers a header and small writes of a body into full packets.
 	sendBuffer = 16 << 10
+	// wholeFrom is the size in bytes from which tensors of one urgency go out one after the other. Sharing the path would finish
+	// all of them late and at once, and leave it idle while all wait for their receipts; smaller ones pass beside them.
+	wholeFrom = 256 << 10
 	// headerTimeout is how long a peer may take from opening a stream to its complete header.
 	headerTimeout = 10 * time.Second
 )
@@ -58,7 +61,7 @@ func (h *Host) begin(ctx context.Context, to PeerID, p preamble) (l *link, s *qu
 			return nil, nil, nil, h.explain(ctx, to, err)
 		}
 	}
-	s.SetPriority(p.urgency.rfc9218(p.remaining), true)
+	s.SetPriority(p.urgency.rfc9218(p.remaining), !p.whole)
 	if l.active.Add(1) == 1 { // look closely from now on
 		select {
 		case h.watchWake <- struct{}{}:
@@ -145,7 +148,7 @@ func (h *Host) send(ctx context.Context, to PeerID, hd Header, body func(io.Writ
 			hd.Remaining = max(time.Until(t), time.Microsecond)
 		}
 	}
-	p := preamble{urgency: hd.Urgency, kind: KindTensor, remaining: hd.Remaining}
+	p := preamble{urgency: hd.Urgency, kind: KindTensor, remaining: hd.Remaining, whole: hd.Size == 0 || hd.Size >= wholeFrom}
 	l, s, done, err := h.begin(ctx, to, p)
 	if err != nil {
 		return err

@@ -97,6 +97,7 @@ type preamble struct {
 	urgency   Urgency
 	kind      Kind
 	remaining time.Duration
+	whole     bool // not on the wire: the stream is sent to its end before the next one of the same urgency
 }
 
 func (p preamble) append(dst []byte) []byte {

@@ -280,10 +280,12 @@ func (s *Shaper) send(b, oob []byte, segment int, to net.Addr) (direct bool, err
 }
 
 // Waking for every packet would cost more than sending it. So a real Shaper sends what is due within early at once, and wakes
-// at most once per quantum; both are far below what a path's delay is measured to.
+// at most once per quantum; both are far below what a path's delay is measured to. In virtual time packets wait for each other
+// as long as a network card lets them, which hands over several at once: QUIC acknowledges those together.
 const (
-	early   = 100 * time.Microsecond
-	quantum = 250 * time.Microsecond
+	early       = 100 * time.Microsecond
+	quantum     = 250 * time.Microsecond
+	coalescence = 100 * time.Microsecond
 )
 
 // due takes the packets whose time has come into out, and the time of the next; zero when there is none.
@@ -305,8 +307,12 @@ func (s *Shaper) due(out []delivery, now time.Time) ([]delivery, time.Time) {
 		return out, time.Time{}
 	}
 	next := s.pending[0].at
-	if !s.virtual && next.Before(now.Add(quantum)) {
-		next = now.Add(quantum)
+	apart := quantum
+	if s.virtual {
+		apart = coalescence
+	}
+	if next.Before(now.Add(apart)) {
+		next = now.Add(apart)
 	}
 	return out, next
 }

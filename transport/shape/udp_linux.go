@@ -87,6 +87,13 @@ func splitSegmentSize(oob []byte) (size int, rest []byte) {
 	return 0, oob
 }
 
+// SegmentSize is the size in bytes of the segments into which the system is asked to cut a buffer, by the control messages beside it; 0
+// when it is not.
+func SegmentSize(oob []byte) int {
+	size, _ := splitSegmentSize(oob)
+	return size
+}
+
 func appendSegmentSize(oob []byte, size int) []byte {
 	at := len(oob)
 	oob = append(oob, make([]byte, unix.CmsgSpace(2))...)
