@@ -70,7 +70,7 @@ func Fit(samples []*tensor.Tensor, rel float64) (*Table, error) {
 		f.symbols = sized(f.symbols, rans.Padded(w.elems))
 		f.foldChannels(f.symbols[:w.elems], w.floats(0, w.elems), 0)
 		clear(f.symbols[w.elems:])
-		f.takeEscapes(&allKnown)
+		f.takeEscapes(f.symbols, &allKnown)
 		rans.Count(f.symbols, rans.Neighbours{Near: f.near, Far: f.far}, &f.counts)
 		for c := range counts {
 			for s := range counts[c] {
