@@ -18,8 +18,8 @@ import (
 //
 // Along an axis of the tensor, channels may have steps of their own: the step times the channel's factor.
 //
-// Its bytes are: version u8 (1) | step f32 | round u8 | shift i8 | near uvarint | far uvarint | channels uvarint |
-// axis u8 and a bf16 factor per channel, unless there are none | frequencies as in rans.AppendContextFreq. Its ID is the
+// Its bytes are: version u8 (2) | step f32 | round u8 | shift i8 | near uvarint | far uvarint | channels uvarint |
+// axis u8, a bf16 factor per channel and an i8 zero per channel, unless there are none | frequencies as in rans.AppendContextFreq. Its ID is the
 // first 8 bytes of their SHA-256.
 type Table struct {
 	id    TableID
@@ -27,10 +27,12 @@ type Table struct {
 	axis  int
 	// factor and inverse have an entry per channel, or are empty.
 	factor, inverse []float32
-	freq            rans.ContextFreq
-	known           [rans.Alphabet]bool // symbols with a frequency in every context
-	unknown         int                 // the first that is not known, or the escape
-	coder           rans.ContextTable
+	// zero has an entry per channel: what symbol 0 decodes to, in 256ths of the channel's step.
+	zero    []int8
+	freq    rans.ContextFreq
+	known   [rans.Alphabet]bool // symbols with a frequency in every context
+	unknown int                 // the first that is not known, or the escape
+	coder   rans.ContextTable
 }
 
 // TableID names a Table by its contents.
@@ -57,7 +59,7 @@ type foldQuant struct {
 	far   int
 }
 
-const tableVersion = 1
+const tableVersion = 2
 
 func (q foldQuant) append(dst []byte) []byte {
 	dst = appendFloat(dst, q.step)
@@ -88,6 +90,9 @@ func (t *Table) AppendBinary(dst []byte) ([]byte, error) {
 	}
 	for _, v := range t.factor {
 		dst = binary.LittleEndian.AppendUint16(dst, uint16(math.Float32bits(v)>>16))
+	}
+	for _, z := range t.zero {
+		dst = append(dst, byte(z))
 	}
 	return rans.AppendContextFreq(dst, &t.freq), nil
 }
@@ -131,6 +136,12 @@ func (t *Table) readFactors(r *reader) error {
 		}
 		t.factor = append(t.factor, v)
 	}
+	for _, z := range r.take(n) {
+		t.zero = append(t.zero, int8(z))
+	}
+	if r.bad {
+		return errors.New("channels are not valid")
+	}
 	return nil
 }
 
@@ -170,6 +181,10 @@ func (t *Table) ID() TableID { return t.id }
 // Step is the quantiser's step.
 func (t *Table) Step() float32 { return t.quant.step }
 
+// Channels is the axis along which channels have steps of their own, and those in proportion to each other; nil when they have
+// not. The caller must not change them.
+func (t *Table) Channels() (axis int, factors []float32) { return t.axis, t.factor }
+
 // fits fails when a tensor of this shape has other channels than the table.
 func (t *Table) fits(shape []int) error {
 	if len(t.factor) > 0 && (t.axis >= len(shape) || shape[t.axis] != len(t.factor)) {
@@ -184,6 +199,15 @@ func (t *Table) largest() float32 {
 		return 1
 	}
 	return slices.Max(t.factor)
+}
+
+// farthestZero is the largest magnitude that symbol 0 decodes to, in steps.
+func (t *Table) farthestZero() float32 {
+	most := 0
+	for _, z := range t.zero {
+		most = max(most, int(z), -int(z))
+	}
+	return float32(most) / 256
 }
 
 // Coder encodes and decodes with calibrated tables. A nil *Coder has none and is what the package's functions use. It is

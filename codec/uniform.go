@@ -58,6 +58,7 @@ type foldState struct {
 	channel int // element i has channel i/inner%channel, where the table has factors
 	inner   int
 	scaledX []float32
+	zeros   []float32
 	exact   []bool
 	values  [256]float32
 	symbols []byte
@@ -151,7 +152,7 @@ func (c uniformCodec) prepare(w *work, p params) error {
 	f.step = min(f.step, maxStep)
 	f.bound = f.foldQuant.bound(peak)
 	if f.table != nil {
-		f.bound = min(f.bound*max(f.table.largest(), 1), math.MaxFloat32)
+		f.bound = min((f.bound+f.step*f.table.farthestZero())*max(f.table.largest(), 1), math.MaxFloat32)
 	}
 	w.params = append(w.params, flag(f.table != nil))
 	w.params = f.foldQuant.append(appendFloat(w.params, f.bound))

@@ -56,26 +56,39 @@ func (f *foldState) foldChannels(dst []byte, src []float32, lo int) {
 	}
 }
 
-// scale multiplies decoded values by their channels' factors.
+// scale multiplies decoded values by their channels' factors, and puts the channels' own values where symbols are 0.
 func (f *foldState) scale(dst []float32, lo int) {
-	switch {
-	case !f.scaled():
-	case f.inner == 1:
-		factor, c := f.table.factor, lo%f.channel
-		for i := range dst {
-			dst[i] *= factor[c]
+	if !f.scaled() {
+		return
+	}
+	f.zeros = sized(f.zeros, f.channel)
+	for c, z := range f.table.zero {
+		f.zeros[c] = float32(z) / 256 * f.step * f.table.factor[c]
+	}
+	if f.inner == 1 {
+		factor, zeros, c := f.table.factor, f.zeros, lo%f.channel
+		for i, x := range dst {
+			y := x * factor[c]
+			if x == 0 {
+				y = zeros[c]
+			}
+			dst[i] = y
 			if c++; c == f.channel {
 				c = 0
 			}
 		}
-	default:
-		f.runs(len(dst), lo, func(from, to, c int) {
-			factor := f.table.factor[c]
-			for i := range dst[from:to] {
-				dst[from+i] *= factor
-			}
-		})
+		return
 	}
+	f.runs(len(dst), lo, func(from, to, c int) {
+		factor, zero := f.table.factor[c], f.zeros[c]
+		for i, x := range dst[from:to] {
+			y := x * factor
+			if x == 0 {
+				y = zero
+			}
+			dst[from+i] = y
+		}
+	})
 }
 
 // reach is the largest magnitude of the finite chunks, each element's divided by its channel's factor. Chunks in which that is

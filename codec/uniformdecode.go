@@ -45,10 +45,13 @@ func (uniformCodec) decodeChunk(w *work, payload []byte, lo, hi int) error {
 	case modeExact:
 		return copyExactly(w.bytesOf(lo, hi), r.rest())
 	case modeZero:
-		clear(w.bytesOf(lo, hi))
 		if r.at != len(payload) {
 			return errors.New("bytes after an empty payload")
 		}
+		dst := w.target(lo, hi)
+		clear(dst)
+		f.scale(dst, lo)
+		w.store(lo, hi)
 		return nil
 	case modeCoded:
 	default:

@@ -39,7 +39,7 @@ type Config struct {
 	Join string `yaml:"join"`
 	// Seeds are addresses of members to look for at the start, beside those of the token and those met before.
 	Seeds []string `yaml:"seeds"`
-	// Relay lets other members reach each other through this node.
+	// Relay makes this node a circuit relay, by which members behind NATs reach each other; for nodes that everyone can reach.
 	Relay bool `yaml:"relay"`
 	// Backends are the engines to use by name; empty means every one that the machine has.
 	Backends []string `yaml:"backends"`

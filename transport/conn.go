@@ -36,8 +36,10 @@ type remote struct {
 	id   PeerID
 	path *estimator
 
-	tried  time.Time // when a direct way beside a relayed one was last looked for; only keepPaths uses it
-	pacing pacing
+	// Only keepPaths uses these: when a direct way beside a relayed one was last looked for, and when this peer was last asked how
+	// it sees this host.
+	tried, observed time.Time
+	pacing          pacing
 
 	mu    sync.Mutex
 	links []*link // live; the last is preferred
@@ -117,7 +119,7 @@ func (h *Host) adopt(r *remote, l *link) (*link, error) {
 	}
 	r.mu.Lock()
 	first := len(r.links) == 0
-	keep := l
+	keep, better := l, false
 	if !first {
 		old := r.links[len(r.links)-1]
 		smaller := h.ID() < r.id
@@ -126,6 +128,7 @@ func (h *Host) adopt(r *remote, l *link) (*link, error) {
 			if l.relayed {
 				keep = old
 			}
+			better = old.relayed
 		case old.dialed != l.dialed && old.dialed == smaller:
 			keep = old
 		}
@@ -154,6 +157,11 @@ func (h *Host) adopt(r *remote, l *link) (*link, error) {
 	if first {
 		h.log.Info("peer connected", "peer", r.id.Short(), "addr", l.conn.RemoteAddr().String(), "dialed", l.dialed)
 		h.events.put(PeerEvent{Kind: PeerConnected, Peer: r.id})
+	}
+	if better { // what was measured of the way through the relay is no longer true
+		h.log.Info("peer reached directly", "peer", r.id.Short(), "addr", l.conn.RemoteAddr().String())
+		h.Remeasure(r.id)
+		h.events.put(PeerEvent{Kind: PeerChanged, Peer: r.id})
 	}
 	for _, o := range retire {
 		h.retire(o)

@@ -22,6 +22,7 @@ const (
 	natDir   = "CLEAVE_NAT_DIR"
 	natRelay = "CLEAVE_NAT_RELAY" // identity of the relay
 	natPeer  = "CLEAVE_NAT_PEER"  // identity of the other host
+	natHole  = "CLEAVE_NAT_HOLE"  // not empty: wait for a direct link
 
 	relayIP = "198.51.100.10"
 )
@@ -32,6 +33,8 @@ type natResult struct {
 	Relayed bool
 	RTT     time.Duration
 	MBps    float64
+	Reached time.Duration // until the first link stood
+	Punched time.Duration // until a direct one stood
 }
 
 // TestNATs joins two nodes in network namespaces behind two translators through a public third, with iptables: port-restricted
@@ -55,14 +58,15 @@ func TestNATs(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ns := buildNATs(t, c.rule)
-			r := runNATs(t, ns)
+			r := runNATs(t, ns, !c.relayed)
 			if r.Error != "" {
 				t.Fatal(r.Error)
 			}
 			if r.Relayed != c.relayed {
 				t.Errorf("relayed %v, want %v", r.Relayed, c.relayed)
 			}
-			t.Logf("behind two %s translators: relayed %v, rtt %v, 8 MiB at %.0f MB/s", c.name, r.Relayed, r.RTT, r.MBps)
+			t.Logf("behind two %s translators: reached in %v, directly in %v; relayed %v, rtt %v, 8 MiB at %.0f MB/s",
+				c.name, r.Reached.Round(time.Millisecond), r.Punched.Round(time.Millisecond), r.Relayed, r.RTT.Round(time.Microsecond), r.MBps)
 		})
 	}
 }
@@ -119,7 +123,7 @@ func buildNATs(t *testing.T, rule []string) map[string]string {
 }
 
 // runNATs starts the relay and host B, then host A, which sends to B and reports.
-func runNATs(t *testing.T, ns map[string]string) natResult {
+func runNATs(t *testing.T, ns map[string]string, hole bool) natResult {
 	t.Helper()
 	authority, err := admit.NewAuthority()
 	if err != nil {
@@ -150,6 +154,9 @@ func runNATs(t *testing.T, ns map[string]string) natResult {
 	start := func(name string, peer transport.PeerID) *bufio.Scanner {
 		cmd := exec.CommandContext(ctx, "ip", "netns", "exec", ns[name], os.Args[0], "-test.run", "^TestNATNode$", "-test.v")
 		cmd.Env = append(os.Environ(), natRole+"="+name, natDir+"="+dirs[name], natRelay+"="+string(ids["pub"]), natPeer+"="+string(peer))
+		if hole {
+			cmd.Env = append(cmd.Env, natHole+"=1")
+		}
 		in, err := cmd.StdinPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -223,24 +230,21 @@ func TestNATNode(t *testing.T) {
 	}
 	var r natResult
 	to := transport.PeerID(os.Getenv(natPeer))
+	dial := time.Now()
 	if err := h.Connect(t.Context(), to); err != nil {
 		r.Error = err.Error()
 	}
+	r.Reached = time.Since(dial)
 	// The first link goes through the relay; a hole, where one can be punched, follows within seconds.
-	punched := time.NewTimer(10 * time.Second)
-	defer punched.Stop()
-	for tick := time.NewTicker(50 * time.Millisecond); ; {
-		if p, _ := h.Path(to); p.Connected && !p.Relayed {
-			tick.Stop()
-			break
+	if os.Getenv(natHole) != "" {
+		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+		defer cancel()
+		for tick := time.NewTicker(10 * time.Millisecond); ctx.Err() == nil; <-tick.C {
+			if p, _ := h.Path(to); p.Connected && !p.Relayed {
+				r.Punched = time.Since(dial)
+				break
+			}
 		}
-		select {
-		case <-tick.C:
-			continue
-		case <-punched.C:
-		}
-		tick.Stop()
-		break
 	}
 	begin := time.Now()
 	if err := h.Send(t.Context(), to, transport.Header{}, writeN(8<<20)); err != nil {

@@ -78,6 +78,7 @@ func (h *Host) startLibp2p() (*p2p, error) {
 	}
 	p := &p2p{host: h, reserved: map[PeerID]place{}}
 	if err := p.start(); err != nil {
+		h.libp2p.Store(nil)
 		p.close()
 		return nil, fmt.Errorf("transport: start libp2p: %w", err)
 	}

@@ -22,7 +22,7 @@ import (
 
 const (
 	// directTimeout is how long known addresses are tried while other ways remain, punchTimeout how long one attempt at a hole.
-	directTimeout = 2 * time.Second
+	directTimeout = time.Second
 	punchTimeout  = 3 * time.Second
 	// maxRelays is how many relays a host keeps a connection to.
 	maxRelays = 3
@@ -31,6 +31,8 @@ const (
 	upkeep         = 5 * time.Second
 	// retryDirect is how long a relayed link stays before a direct way is looked for again.
 	retryDirect = 30 * time.Second
+	// reobserve is how often a relay is asked again for this host's outer address.
+	reobserve = time.Minute
 	// maxAddress is the most bytes of an address in an answer.
 	maxAddress = 64
 )
@@ -158,6 +160,10 @@ func (h *Host) keepRelay(id PeerID) error {
 			return err
 		}
 	}
+	if now := time.Now(); now.Sub(l.since) > reobserve && now.Sub(r.observed) > reobserve { // the NAT may have changed its mind
+		r.observed = now
+		h.observe(l)
+	}
 	p, err := h.startLibp2p()
 	if err != nil {
 		return err
@@ -180,12 +186,13 @@ func (h *Host) improve(r *remote, now time.Time) {
 	r.tried = now
 	go func() {
 		defer h.wg.Done()
-		if _, err := h.dialDirect(h.ctx, r, directTimeout); err == nil {
+		if _, err := h.dialDirect(h.ctx, r, handshakeTimeout); err == nil {
 			return
 		}
-		p, pid := h.libp2p.Load(), peer.ID("")
-		if id, err := peer.Decode(string(r.id)); err == nil {
-			pid = id
+		p := h.libp2p.Load()
+		pid, err := peer.Decode(string(r.id))
+		if p == nil || err != nil {
+			return
 		}
 		// Only the callee of a circuit may punch.
 		if slices.ContainsFunc(p.node.Network().ConnsToPeer(pid), func(c network.Conn) bool {

@@ -49,7 +49,7 @@ The first node founds a mesh and is its authority: "cleave token" there prints w
 	f.StringVar(&cfg.Join, "join", "", "join token of the mesh to join")
 	f.BoolVar(&init, "init", false, "found a mesh (what a new node without --join does anyway)")
 	f.StringSliceVar(&cfg.Seeds, "seed", nil, "member to look for at the start, PEER@host:port; may be repeated")
-	f.BoolVar(&cfg.Relay, "relay", false, "introduce members to each other and relay for them; for a node that everyone can reach")
+	f.BoolVar(&cfg.Relay, "relay", false, "be a circuit relay for members behind NATs, and help them to punch holes; for a node that everyone can reach")
 	f.StringSliceVar(&cfg.Backends, "backend", nil, "engine to use; may be repeated (default every one that is found)")
 	f.IntVar(&cfg.Threads, "threads", 0, "cores that a stage may use (default all)")
 	f.StringVar(&cfg.Memory, "memory", "", "most memory of compiled stages, such as 512MiB (default no limit)")

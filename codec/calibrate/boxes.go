@@ -13,16 +13,18 @@ import (
 // that scores a little less, down to weakShare of the threshold: whether a doubtful box is just above or just below is
 // not held against a codec. Answers are the boxes that had to find one, a pair counted once.
 type boxTask struct {
-	name   string
-	fits   func([]tensor.Shape) bool
+	name string
+	fits func([]tensor.Shape) bool
+	// detect gives one box for each prediction of the model, in a fixed order, whatever it scores.
 	detect func([]*tensor.Tensor) []box
+	// least is the score from which on a box is an answer.
+	least float64
 }
 
 // box is a detection; coordinates in pixels or relative to the picture, whichever the model gives.
 type box struct {
 	class          int
 	score          float64
-	strong         bool // scores at least the task's threshold
 	x0, y0, x1, y1 float64
 }
 
@@ -33,12 +35,13 @@ func (t boxTask) Fits(s []tensor.Shape) bool { return t.fits(s) }
 const weakShare = 0.7
 
 func (t boxTask) Agree(want, got []*tensor.Tensor) (same, all int) {
-	a, b := suppress(t.detect(want)), suppress(t.detect(got))
+	a, b := t.answers(want), t.answers(got)
+	strong := func(x box) bool { return x.score >= t.least }
 	used := make([]bool, len(b))
 	for _, x := range a {
 		best, most := -1, sameIoU
 		for i, y := range b {
-			if v := iou(x, y); !used[i] && x.class == y.class && v >= most && (x.strong || y.strong) {
+			if v := iou(x, y); !used[i] && x.class == y.class && v >= most && (strong(x) || strong(y)) {
 				best, most = i, v
 			}
 		}
@@ -46,16 +49,41 @@ func (t boxTask) Agree(want, got []*tensor.Tensor) (same, all int) {
 			used[best] = true
 			same++
 			all++
-		} else if x.strong {
+		} else if strong(x) {
 			all++
 		}
 	}
 	for i, y := range b {
-		if y.strong && !used[i] {
+		if strong(y) && !used[i] {
 			all++
 		}
 	}
 	return same, all
+}
+
+// answers is the boxes that count, after suppression.
+func (t boxTask) answers(out []*tensor.Tensor) []box {
+	var list []box
+	for _, x := range t.detect(out) {
+		if x.score >= weakShare*t.least {
+			list = append(list, x)
+		}
+	}
+	return suppress(list)
+}
+
+// Distance is the change of every score, and of the places of boxes that may be answers.
+func (t boxTask) Distance(want, got []*tensor.Tensor) (change, size float64) {
+	a, b := t.detect(want), t.detect(got)
+	for i, x := range a {
+		change += (x.score - b[i].score) * (x.score - b[i].score)
+		if x.score >= weakShare*t.least {
+			away := 1 - iou(x, b[i])
+			change += away * away
+			size += 1 + x.score*x.score
+		}
+	}
+	return change, size
 }
 
 func iou(a, b box) float64 {
@@ -87,8 +115,8 @@ func suppress(all []box) []box {
 func sigmoid(x float32) float64 { return 1 / (1 + math.Exp(-float64(x))) }
 
 // centred is a box from centre and size.
-func centred(class int, score float64, strong bool, x, y, w, h float64) box {
-	return box{class, score, strong, x - w/2, y - h/2, x + w/2, y + h/2}
+func centred(class int, score, x, y, w, h float64) box {
+	return box{class, score, x - w/2, y - h/2, x + w/2, y + h/2}
 }
 
 // count is the size of dimension i of outputs shaped [1, n, k], or -1.
@@ -106,18 +134,15 @@ func fitsBlazeFace(s []tensor.Shape) bool {
 // blazeFace decodes MediaPipe's front face detector: two anchors in each of 16x16 cells, six in each of 8x8, and boxes in
 // pixels of 128 relative to the cell's centre.
 func blazeFace(out []*tensor.Tensor) []box {
-	const least = 0.5
 	var all []box
 	for k, grid := range []struct{ side, anchors int }{{16, 2}, {8, 6}} {
 		scores, boxes := floats(out[k]), floats(out[2+k])
 		for i, s := range scores {
-			if p := sigmoid(s); p >= weakShare*least {
-				cell := i / grid.anchors
-				size := 128 / float64(grid.side)
-				b := boxes[16*i:]
-				all = append(all, centred(0, p, p >= least, float64(b[0])+(float64(cell%grid.side)+0.5)*size,
-					float64(b[1])+(float64(cell/grid.side)+0.5)*size, float64(b[2]), float64(b[3])))
-			}
+			cell := i / grid.anchors
+			size := 128 / float64(grid.side)
+			b := boxes[16*i:]
+			all = append(all, centred(0, sigmoid(s), float64(b[0])+(float64(cell%grid.side)+0.5)*size,
+				float64(b[1])+(float64(cell/grid.side)+0.5)*size, float64(b[2]), float64(b[3])))
 		}
 	}
 	return all
@@ -129,14 +154,11 @@ func fitsUltraFace(s []tensor.Shape) bool {
 
 // ultraFace reads scores of background and face, and corners that the model has decoded.
 func ultraFace(out []*tensor.Tensor) []box {
-	const least = 0.7
 	scores, boxes := floats(out[0]), floats(out[1])
 	var all []box
 	for i := 0; 2*i < len(scores); i++ {
-		if p := float64(scores[2*i+1]); p >= weakShare*least {
-			b := boxes[4*i:]
-			all = append(all, box{0, p, p >= least, float64(b[0]), float64(b[1]), float64(b[2]), float64(b[3])})
-		}
+		b := boxes[4*i:]
+		all = append(all, box{0, float64(scores[2*i+1]), float64(b[0]), float64(b[1]), float64(b[2]), float64(b[3])})
 	}
 	return all
 }
@@ -157,18 +179,15 @@ func fitsYuNet(s []tensor.Shape) bool {
 // yuNet decodes OpenCV's YuNet on a square picture: strides 8, 16 and 32, score sqrt(class * object), offsets of the centre
 // in cells and logarithms of the size.
 func yuNet(out []*tensor.Tensor) []box {
-	const least = 0.6
 	var all []box
 	for k, stride := range []float64{8, 16, 32} {
 		class, object, boxes := floats(out[k]), floats(out[3+k]), floats(out[6+k])
 		side := int(math.Sqrt(float64(len(class))))
 		for i := range class {
 			p := math.Sqrt(min(max(float64(class[i]), 0), 1) * min(max(float64(object[i]), 0), 1))
-			if p >= weakShare*least {
-				b := boxes[4*i:]
-				all = append(all, centred(0, p, p >= least, (float64(i%side)+float64(b[0]))*stride, (float64(i/side)+float64(b[1]))*stride,
-					math.Exp(float64(b[2]))*stride, math.Exp(float64(b[3]))*stride))
-			}
+			b := boxes[4*i:]
+			all = append(all, centred(0, p, (float64(i%side)+float64(b[0]))*stride, (float64(i/side)+float64(b[1]))*stride,
+				math.Exp(float64(b[2]))*stride, math.Exp(float64(b[3]))*stride))
 		}
 	}
 	return all
@@ -190,7 +209,6 @@ func fitsYOLOX(s []tensor.Shape) bool {
 
 // yolox decodes the raw grid of YOLOX: offsets of the centre in cells, logarithms of the size, object and 80 classes.
 func yolox(out []*tensor.Tensor) []box {
-	const least = 0.3
 	v := floats(out[0])
 	side := yoloxSide(out[0].Shape()[1])
 	var all []box
@@ -202,11 +220,9 @@ func yolox(out []*tensor.Tensor) []box {
 			row++
 			c := argmax(b[5:85])
 			p := float64(b[4]) * float64(b[5+c])
-			if p >= weakShare*least {
-				s := float64(stride)
-				all = append(all, centred(c, p, p >= least, (float64(i%cells)+float64(b[0]))*s, (float64(i/cells)+float64(b[1]))*s,
-					math.Exp(float64(b[2]))*s, math.Exp(float64(b[3]))*s))
-			}
+			s := float64(stride)
+			all = append(all, centred(c, p, (float64(i%cells)+float64(b[0]))*s, (float64(i/cells)+float64(b[1]))*s,
+				math.Exp(float64(b[2]))*s, math.Exp(float64(b[3]))*s))
 		}
 	}
 	return all

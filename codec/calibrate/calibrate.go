@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/cleave-mesh/cleave/codec"
 	"github.com/cleave-mesh/cleave/internal/tensor"
@@ -37,7 +38,7 @@ func DefaultLadder() []codec.Spec {
 	for _, text := range []string{
 		"lossless", "float16", "int8", "int8:axis=1", "int8:entropy=rans", "int4:axis=1,entropy=rans",
 		"uniform:rel=0.1", "uniform:rel=0.15", "uniform:rel=0.2", "uniform:rel=0.27", "uniform:rel=0.35", "uniform:rel=0.42", "uniform:rel=0.5",
-		"uniform:rel=0.6", "uniform:rel=0.7", "uniform:rel=0.85", "uniform:rel=1", "uniform:rel=1.2", "uniform:rel=1.4",
+		"uniform:rel=0.6", "uniform:rel=0.7", "uniform:rel=0.85", "uniform:rel=1", "uniform:rel=1.2", "uniform:rel=1.4", "uniform:rel=1.7", "uniform:rel=2", "uniform:rel=2.4", "uniform:rel=2.8",
 	} {
 		s, err := codec.Parse(text)
 		if err != nil {
@@ -60,7 +61,17 @@ type runner struct {
 	boundary []map[split.ValueID]*tensor.Tensor
 	answers  [][]*tensor.Tensor
 	fitted   int
-	file     *File
+	// shapes is how the tables of values that were tuned treat channels.
+	shapes map[split.ValueID]codec.Shape
+	// tables are those of the present cut, so that each is fitted once.
+	tables map[tableKey]*codec.Table
+	file   *File
+}
+
+// tableKey is a value and the step of its table.
+type tableKey struct {
+	id  split.ValueID
+	rel float64
 }
 
 // Run measures the canonical graph g on samples, each a tensor per input of the model. Half of the samples, rounded down,
@@ -81,7 +92,7 @@ func Run(ctx context.Context, g *split.Graph, samples [][]tensor.Value, opts Opt
 		return nil, err
 	}
 	digest := g.Digest()
-	r := &runner{g: g, opts: opts, task: task, fitted: len(samples) / 2}
+	r := &runner{g: g, opts: opts, task: task, fitted: len(samples) / 2, shapes: map[split.ValueID]codec.Shape{}}
 	r.file = &File{
 		Version: Version, Model: g.Name, Digest: hex.EncodeToString(digest[:]), Task: task.Name(),
 		Fitted: r.fitted, Judged: len(samples) - r.fitted, Tables: map[string][]byte{}, Shapes: map[string][]int{},
@@ -211,6 +222,10 @@ func (r *runner) cut(ctx context.Context, c split.Cut, samples [][]tensor.Value)
 			record.Elements += n
 		}
 	}
+	r.tables = map[tableKey]*codec.Table{}
+	if err := r.tune(ctx, exe, stage, values); err != nil {
+		return err
+	}
 	for _, s := range r.opts.Ladder {
 		p, err := r.measure(ctx, exe, stage, values, s)
 		if errors.Is(err, codec.ErrUnsuitable) {
@@ -223,15 +238,15 @@ func (r *runner) cut(ctx context.Context, c split.Cut, samples [][]tensor.Value)
 	}
 	r.file.Cuts = append(r.file.Cuts, record)
 	for _, id := range values {
-		if err := r.value(ctx, exe, stage, id, len(values) == 1, record.Points); err != nil {
+		if err := r.value(ctx, exe, stage, id, values, record.Points); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// value adds the curve of one value, unless it has one. alone says that whole is the curve of a cut that it crosses alone.
-func (r *runner) value(ctx context.Context, exe engine.Executable, stage *split.Stage, id split.ValueID, alone bool, whole []Point) error {
+// value adds the curve of one value, unless it has one. whole is the curve of the cut that the values in ids cross together.
+func (r *runner) value(ctx context.Context, exe engine.Executable, stage *split.Stage, id split.ValueID, ids []split.ValueID, whole []Point) error {
 	v := &r.g.Values[id]
 	if r.file.Value(v.Name) != nil {
 		return nil
@@ -241,9 +256,15 @@ func (r *runner) value(ctx context.Context, exe engine.Executable, stage *split.
 		return err
 	}
 	record := Value{Name: v.Name, DType: v.DType.String(), Shape: v.Shape, Elements: n}
-	if alone || !r.opts.Values {
+	alone := len(ids) == 1
+	switch {
+	case alone:
 		record.Points = whole
-	} else {
+	case !r.opts.Values:
+		if record.Points, err = r.own(id, ids, whole); err != nil {
+			return err
+		}
+	default:
 		for _, s := range r.opts.Ladder {
 			p, err := r.measure(ctx, exe, stage, []split.ValueID{id}, s)
 			if errors.Is(err, codec.ErrUnsuitable) {
@@ -255,37 +276,32 @@ func (r *runner) value(ctx context.Context, exe engine.Executable, stage *split.
 			record.Points = append(record.Points, p)
 		}
 	}
-	if !alone {
-		if err := r.own(&record, id); err != nil {
-			return err
-		}
-	}
 	r.file.Values = append(r.file.Values, record)
 	return nil
 }
 
-// own replaces rate, time and error in the points by those of the value alone.
-func (r *runner) own(record *Value, id split.ValueID) error {
-	points := append([]Point(nil), record.Points...)
+// own is the curve of a cut with rate, time and error of one of its values, under the very tables that the effect was measured
+// with.
+func (r *runner) own(id split.ValueID, ids []split.ValueID, whole []Point) ([]Point, error) {
+	at := slices.Index(ids, id)
+	points := append([]Point(nil), whole...)
 	for i := range points {
 		ladder, err := codec.Parse(points[i].Codec)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		effect := points[i].Effect
-		spec, coder, err := r.fit([]split.ValueID{id}, ladder)
+		specs, coder, err := r.fit(ids, ladder)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		p, err := r.rate([]split.ValueID{id}, spec, coder)
+		p, err := r.rate(ids[at:at+1], specs[at:at+1], coder)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		p.Effect = effect
+		p.Effect = points[i].Effect
 		points[i] = p
 	}
-	record.Points = points
-	return nil
+	return points, nil
 }
 
 // share scales the step of a value that crosses a cut among others. Relative errors of values count alike for the answer,
@@ -299,6 +315,27 @@ func (r *runner) share(ids []split.ValueID, id split.ValueID) float64 {
 	return math.Sqrt(float64(max(r.boundary[0][id].Len(), 1)) / float64(largest))
 }
 
+// seen is a value in the samples that fit.
+func (r *runner) seen(id split.ValueID) (list []*tensor.Tensor) {
+	for k := range r.fitted {
+		list = append(list, r.boundary[k][id])
+	}
+	return list
+}
+
+// table is the table of a value at a step; nil for a value that is always zero or not finite.
+func (r *runner) table(id split.ValueID, rel float64) *codec.Table {
+	key := tableKey{id, rel}
+	t, ok := r.tables[key]
+	if !ok {
+		if fitted, err := codec.FitShape(r.seen(id), rel, r.shapes[id]); err == nil {
+			t = fitted
+		}
+		r.tables[key] = t
+	}
+	return t
+}
+
 // fit turns a rung of the ladder into the specs of the values, with tables where the codec has them.
 func (r *runner) fit(ids []split.ValueID, s codec.Spec) ([]codec.Spec, *codec.Coder, error) {
 	specs := make([]codec.Spec, len(ids))
@@ -310,13 +347,9 @@ func (r *runner) fit(ids []split.ValueID, s codec.Spec) ([]codec.Spec, *codec.Co
 			if _, err := fmt.Sscan(s.Params["rel"], &rel); err != nil || s.Params["table"] != "" {
 				continue
 			}
-			var seen []*tensor.Tensor
-			for k := range r.fitted {
-				seen = append(seen, r.boundary[k][id])
-			}
-			t, err := codec.Fit(seen, rel*r.share(ids, id))
-			if err != nil {
-				continue // a value that is always zero or not finite goes without a table
+			t := r.table(id, rel*r.share(ids, id))
+			if t == nil {
+				continue
 			}
 			b, err := t.AppendBinary(nil)
 			if err != nil {

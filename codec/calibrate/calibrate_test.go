@@ -150,7 +150,7 @@ func TestBoxes(t *testing.T) {
 			if out == nil {
 				return list
 			}
-			return []box{{0, 0.9, true, 0, 0, 10, 10}, {0, 0.8, true, 1, 1, 11, 11}, {1, 0.9, true, 20, 20, 30, 30}}
+			return []box{{0, 0.9, 0, 0, 10, 10}, {0, 0.8, 1, 1, 11, 11}, {1, 0.9, 20, 20, 30, 30}}
 		}
 	}
 	for _, c := range []struct {
@@ -158,15 +158,15 @@ func TestBoxes(t *testing.T) {
 		other     []box
 		same, all int
 	}{
-		{"equal", []box{{0, 0.9, true, 0, 0, 10, 10}, {1, 0.9, true, 20, 20, 30, 30}}, 2, 2},
-		{"moved a little", []box{{0, 0.9, true, 0.2, 0, 10.2, 10}, {1, 0.9, true, 20, 20, 30, 30}}, 2, 2},
-		{"moved too far", []box{{0, 0.9, true, 2, 0, 12, 10}, {1, 0.9, true, 20, 20, 30, 30}}, 1, 3},
-		{"another class", []box{{0, 0.9, true, 0, 0, 10, 10}, {2, 0.9, true, 20, 20, 30, 30}}, 1, 3},
-		{"doubtful", []box{{0, 0.6, false, 0, 0, 10, 10}, {1, 0.9, true, 20, 20, 30, 30}}, 2, 2},
-		{"doubtful and new", []box{{0, 0.9, true, 0, 0, 10, 10}, {1, 0.9, true, 20, 20, 30, 30}, {0, 0.6, false, 50, 50, 60, 60}}, 2, 2},
-		{"without an area", []box{{0, 0.9, true, 0, 0, 10, 10}, {1, 0.9, true, 20, 20, 30, 30}, {0, 0.9, true, 5, 5, 5, 9}}, 2, 2},
+		{"equal", []box{{0, 0.9, 0, 0, 10, 10}, {1, 0.9, 20, 20, 30, 30}}, 2, 2},
+		{"moved a little", []box{{0, 0.9, 0.2, 0, 10.2, 10}, {1, 0.9, 20, 20, 30, 30}}, 2, 2},
+		{"moved too far", []box{{0, 0.9, 2, 0, 12, 10}, {1, 0.9, 20, 20, 30, 30}}, 1, 3},
+		{"another class", []box{{0, 0.9, 0, 0, 10, 10}, {2, 0.9, 20, 20, 30, 30}}, 1, 3},
+		{"doubtful", []box{{0, 0.6, 0, 0, 10, 10}, {1, 0.9, 20, 20, 30, 30}}, 2, 2},
+		{"doubtful and new", []box{{0, 0.9, 0, 0, 10, 10}, {1, 0.9, 20, 20, 30, 30}, {0, 0.6, 50, 50, 60, 60}}, 2, 2},
+		{"without an area", []box{{0, 0.9, 0, 0, 10, 10}, {1, 0.9, 20, 20, 30, 30}, {0, 0.9, 5, 5, 5, 9}}, 2, 2},
 	} {
-		task := boxTask{detect: boxes(c.other...)}
+		task := boxTask{detect: boxes(c.other...), least: 0.7}
 		if same, all := task.Agree([]*tensor.Tensor{}, nil); same != c.same || all != c.all {
 			t.Errorf("%s: %d of %d agree, want %d of %d", c.name, same, all, c.same, c.all)
 		}

@@ -17,15 +17,18 @@ type Task interface {
 	Fits(shapes []tensor.Shape) bool
 	// Agree counts the answers in want and got together, and how many of them are the same.
 	Agree(want, got []*tensor.Tensor) (same, all int)
+	// Distance is how far got is from want in what decides the answers, and the size of that, both as sums of squares over
+	// outputs: they add over samples.
+	Distance(want, got []*tensor.Tensor) (change, size float64)
 }
 
 // Tasks lists the tasks; the first that fits is taken when none is named.
 func Tasks() []Task {
 	return []Task{
-		boxTask{"blazeface", fitsBlazeFace, blazeFace},
-		boxTask{"ultraface", fitsUltraFace, ultraFace},
-		boxTask{"yunet", fitsYuNet, yuNet},
-		boxTask{"yolox", fitsYOLOX, yolox},
+		boxTask{"blazeface", fitsBlazeFace, blazeFace, 0.5},
+		boxTask{"ultraface", fitsUltraFace, ultraFace, 0.7},
+		boxTask{"yunet", fitsYuNet, yuNet, 0.6},
+		boxTask{"yolox", fitsYOLOX, yolox, 0.3},
 		top1Task{},
 		textTask{},
 		maskTask{},
@@ -48,15 +51,30 @@ func FindTask(name string, shapes []tensor.Shape) (Task, error) {
 	return nil, fmt.Errorf("unknown task %q: use auto or one of %s", name, strings.Join(names, ", "))
 }
 
+// outputsTask measures distance by the outputs themselves.
+type outputsTask struct{}
+
+func (outputsTask) Distance(want, got []*tensor.Tensor) (change, size float64) {
+	for i := range want {
+		a, b := floats(want[i]), floats(got[i])
+		for k := range a {
+			d := float64(a[k]) - float64(b[k])
+			change += d * d
+			size += float64(a[k]) * float64(a[k])
+		}
+	}
+	return change, size
+}
+
 // noTask knows nothing of the outputs.
-type noTask struct{}
+type noTask struct{ outputsTask }
 
 func (noTask) Name() string                           { return "none" }
 func (noTask) Fits([]tensor.Shape) bool               { return true }
 func (noTask) Agree(_, _ []*tensor.Tensor) (int, int) { return 0, 0 }
 
 // top1Task is classification: one output of scores, whose largest is the answer.
-type top1Task struct{}
+type top1Task struct{ outputsTask }
 
 func (top1Task) Name() string { return "top1" }
 
@@ -94,7 +112,7 @@ func floats(t *tensor.Tensor) []float32 {
 }
 
 // textTask is recognition by CTC: [1, steps, symbols], the likeliest symbol of each step, repeats and blanks (0) dropped.
-type textTask struct{}
+type textTask struct{ outputsTask }
 
 func (textTask) Name() string { return "text" }
 
@@ -124,7 +142,7 @@ func greedy(t *tensor.Tensor) []int {
 }
 
 // maskTask is segmentation: one map of probabilities, cut at one half; the masks agree when their IoU is at least 0.9.
-type maskTask struct{}
+type maskTask struct{ outputsTask }
 
 func (maskTask) Name() string { return "mask" }
 

@@ -23,7 +23,7 @@ var errWire = errors.New("malformed gossip")
 // meta is what every node knows of every other at once.
 type meta struct {
 	role  admit.Role
-	relay bool // introduces and relays for others
+	relay bool // relays for others
 	name  string
 	addrs []string
 }

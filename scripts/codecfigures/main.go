@@ -32,6 +32,7 @@ func main() {
 	maxCuts := flag.Int("cuts", 24, "most cuts of a model, evenly spread; 0 means all")
 	pictures := flag.String("pictures", "", "folder of files that cleave calibrate wrote, judged on whole pictures")
 	crops := flag.String("crops", "", "folder of files that cleave calibrate wrote, judged on crops as well")
+<<<<<<< HEAD
 	onlyTransforms := flag.Bool("transforms", false, "print what a Hadamard transform in front of low-bit codecs does, and nothing else")
 	flag.Parse()
 	if *onlyTransforms {
@@ -42,12 +43,25 @@ func main() {
 		return
 	}
 	if err := run(context.Background(), os.Stdout, *models, *out, *pictures, *crops, *light, *maxCuts); err != nil {
+=======
+	inputs := flag.String("inputs", "", "folder of the pictures that were calibrated with, to name them")
+	only := flag.Bool("answers", false, "print what calibration found, and measure nothing")
+	flag.Parse()
+	err := error(nil)
+	if !*only {
+		err = run(context.Background(), os.Stdout, *models, *out, *light, *maxCuts)
+	}
+	if err == nil && *pictures+*crops != "" {
+		err = answers(os.Stdout, *out, *inputs, *pictures, *crops)
+	}
+	if err != nil {
+>>>>>>> main
 		fmt.Fprintln(os.Stderr, "codecfigures:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, w io.Writer, models, out, pictures, crops string, light bool, maxCuts int) error {
+func run(ctx context.Context, w io.Writer, models, out string, light bool, maxCuts int) error {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
@@ -65,16 +79,6 @@ func run(ctx context.Context, w io.Writer, models, out, pictures, crops string, 
 			if err := rates(ctx, to, models, "", "models with constant weights", lightModels, maxCuts); err != nil {
 				return err
 			}
-		}
-	}
-	for _, set := range []struct{ dir, title, plot string }{
-		{pictures, "whole pictures", "rate-agreement-pictures.svg"}, {crops, "pictures and random crops of them", "rate-agreement-crops.svg"},
-	} {
-		if set.dir == "" {
-			continue
-		}
-		if err := agreements(to, set.dir, set.title, filepath.Join(out, set.plot)); err != nil {
-			return err
 		}
 	}
 	return os.WriteFile(filepath.Join(out, "figures.md"), []byte(report.String()), 0o644)
