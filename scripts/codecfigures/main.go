@@ -32,7 +32,8 @@ func main() {
 	maxCuts := flag.Int("cuts", 24, "most cuts of a model, evenly spread; 0 means all")
 	pictures := flag.String("pictures", "", "folder of files that cleave calibrate wrote, judged on whole pictures")
 	crops := flag.String("crops", "", "folder of files that cleave calibrate wrote, judged on crops as well")
-<<<<<<< HEAD
+	inputs := flag.String("inputs", "", "folder of the pictures that were calibrated with, to name them")
+	only := flag.Bool("answers", false, "print what calibration found, and measure nothing")
 	onlyTransforms := flag.Bool("transforms", false, "print what a Hadamard transform in front of low-bit codecs does, and nothing else")
 	flag.Parse()
 	if *onlyTransforms {
@@ -42,11 +43,6 @@ func main() {
 		}
 		return
 	}
-	if err := run(context.Background(), os.Stdout, *models, *out, *pictures, *crops, *light, *maxCuts); err != nil {
-=======
-	inputs := flag.String("inputs", "", "folder of the pictures that were calibrated with, to name them")
-	only := flag.Bool("answers", false, "print what calibration found, and measure nothing")
-	flag.Parse()
 	err := error(nil)
 	if !*only {
 		err = run(context.Background(), os.Stdout, *models, *out, *light, *maxCuts)
@@ -55,7 +51,6 @@ func main() {
 		err = answers(os.Stdout, *out, *inputs, *pictures, *crops)
 	}
 	if err != nil {
->>>>>>> main
 		fmt.Fprintln(os.Stderr, "codecfigures:", err)
 		os.Exit(1)
 	}
