@@ -342,31 +342,3 @@ func TestLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 }
-
-func TestAppendDoesNotAllocate(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector allocates, and sync.Pool drops items at random under it")
-	}
-	rng := newRand(t, 6)
-	x := activations(t, rng, tensor.Shape{1, 24, 32, 32}, true)
-	for _, text := range []string{"raw", "lossless", "float16", "bfloat16", "float8", "int8", "int8:axis=1", "int4:entropy=rans", "int4:group=64", "uniform"} {
-		s := mustParse(t, text)
-		frame, err := Append(nil, x, s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		y := x.Clone()
-		n := testing.AllocsPerRun(20, func() {
-			frame, err = Append(frame[:0], x, s)
-			if err == nil {
-				err = DecodeInto(y, frame, Limits{})
-			}
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n >= 1 {
-			t.Errorf("%s: %.1f allocations per call", text, n)
-		}
-	}
-}

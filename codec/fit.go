@@ -93,7 +93,7 @@ func FitShape(samples []*tensor.Tensor, rel float64, shape Shape) (*Table, error
 			}
 		}
 		clear(f.symbols[w.elems:])
-		f.takeEscapes(&allKnown)
+		f.takeEscapes(f.symbols, &allKnown)
 		rans.Count(f.symbols, rans.Neighbours{Near: f.near, Far: f.far}, &f.counts)
 		for c := range counts {
 			for s := range counts[c] {

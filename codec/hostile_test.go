@@ -15,6 +15,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/cleave-mesh/cleave/codec/internal/rans"
 	"github.com/cleave-mesh/cleave/internal/tensor"
 )
 
@@ -217,5 +218,30 @@ func TestProgressive(t *testing.T) {
 	frame[at+1] = 0xc2
 	if _, err := Decode(resum(frame), Limits{}); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), errColours.Error()) {
 		t.Errorf("a progressive picture gives %v", err)
+	}
+}
+
+// A table without a place for zeros codes every zero by an escape, but not what fills up the last strips.
+func TestTableWithoutZeros(t *testing.T) {
+	b := foldQuant{step: 1, round: 102, near: 1, far: 2}.append([]byte{tableVersion})
+	var counts rans.ContextCounts
+	var freq rans.ContextFreq
+	rans.NormalizeContexts(&freq, &counts, &[rans.Alphabet]bool{2: true, escape: true})
+	table, err := ParseTable(rans.AppendContextFreq(append(b, 0), &freq))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := Spec{ID: Uniform, Params: map[string]string{"table": table.ID().String()}}
+	for n := range 40 {
+		values := make([]float32, n)
+		for i := range values {
+			values[i] = float32(i*i%5 - 1)
+		}
+		x := tensor.Of(tensor.Float32, tensor.Shape{n}, values...)
+		frame, err := NewCoder(table).Append(nil, x, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkFrame(t, NewCoder(table), s, x, frame)
 	}
 }

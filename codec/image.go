@@ -42,7 +42,7 @@ type imageState struct {
 	planar, bgr   bool
 	scale, offset [3]float32
 	quality       int
-	pixels        *image.NRGBA
+	pixels        *image.RGBA // opaque
 	file          bytes.Buffer
 }
 
@@ -232,7 +232,7 @@ func (c imageCodec) appendChunk(dst []byte, w *work, _, _ int) ([]byte, error) {
 		return dst, err
 	}
 	if s.pixels == nil || s.pixels.Rect.Dx() != width || s.pixels.Rect.Dy() != height {
-		s.pixels = image.NewNRGBA(image.Rect(0, 0, width, height))
+		s.pixels = image.NewRGBA(image.Rect(0, 0, width, height))
 	}
 	pix, n := s.pixels.Pix, height*width
 	for i := range n {

@@ -60,6 +60,7 @@ type quantState struct {
 	// channels and inner describe the axis: element i has index i/inner%channels.
 	channels, inner int
 	outlying        []bool
+	order           []int // indices of the axis by magnitude
 	ranges          []span
 	low, high       []float32 // ranges of tileFrom indices or more, of an innermost axis
 	exact           []bool    // per chunk

@@ -49,12 +49,12 @@ func (c quantCodec) measure(w *work, count int) {
 	}
 	q.outlying = sized(q.outlying, q.channels)
 	clear(q.outlying)
-	order := make([]int, q.channels)
-	for i := range order {
-		order[i] = i
+	q.order = sized(q.order, q.channels)
+	for i := range q.order {
+		q.order[i] = i
 	}
 	size := func(i int) float32 { return max(-q.ranges[i].lo, q.ranges[i].hi) }
-	slices.SortStableFunc(order, func(a, b int) int {
+	slices.SortStableFunc(q.order, func(a, b int) int {
 		switch {
 		case size(a) > size(b):
 			return -1
@@ -63,7 +63,7 @@ func (c quantCodec) measure(w *work, count int) {
 		}
 		return 0
 	})
-	for _, i := range order[:min(count, len(order))] {
+	for _, i := range q.order[:min(count, len(q.order))] {
 		q.outlying[i] = true
 		q.ranges[i] = span{}
 	}

@@ -271,18 +271,25 @@ func (uniformCodec) appendChunk(dst []byte, w *work, lo, hi int) ([]byte, error)
 	n := hi - lo
 	f.symbols = sized(f.symbols, rans.Padded(n))
 	f.foldChannels(f.symbols[:n], w.floats(lo, hi), lo)
-	clear(f.symbols[n:])
 	known, first := &allKnown, escape
 	if f.table != nil {
 		known, first = &f.table.known, f.table.unknown
 	}
-	some, beyond := scanSymbols(f.symbols, first)
+	some, beyond := scanSymbols(f.symbols[:n], first)
 	if !some {
 		return append(dst, modeZero), nil
 	}
 	f.escapes = f.escapes[:0]
 	if beyond {
-		f.takeEscapes(known)
+		f.takeEscapes(f.symbols[:n], known)
+	}
+	// What fills up the last strips must have a place in the distributions, and is not an element.
+	fill := byte(0)
+	if !known[0] {
+		fill = escape
+	}
+	for i := n; i < len(f.symbols); i++ {
+		f.symbols[i] = fill
 	}
 	start := len(dst)
 	dst = append(dst, modeCoded)
@@ -329,15 +336,15 @@ func scanSymbols(symbols []byte, limit int) (some, beyond bool) {
 	return some, beyond
 }
 
-// takeEscapes replaces the symbols that are not known by the escape and keeps them, in order.
-func (f *foldState) takeEscapes(known *[rans.Alphabet]bool) {
+// takeEscapes replaces those of symbols that are not known by the escape and keeps them, in order.
+func (f *foldState) takeEscapes(symbols []byte, known *[rans.Alphabet]bool) {
 	f.escapes = f.escapes[:0]
 	var plain [256]bool
 	copy(plain[:escape], known[:escape])
-	for i, s := range f.symbols {
+	for i, s := range symbols {
 		if !plain[s] {
 			f.escapes = append(f.escapes, s)
-			f.symbols[i] = escape
+			symbols[i] = escape
 		}
 	}
 }

@@ -51,7 +51,7 @@ func (f *foldState) place(w *work) int {
 	f.symbols = sized(f.symbols, rans.Padded(len(src)))
 	f.fold(f.symbols[:len(src)], src)
 	clear(f.symbols[len(src):])
-	f.takeEscapes(&allKnown)
+	f.takeEscapes(f.symbols, &allKnown)
 	least := math.MaxInt
 	for _, d := range neighbours(w.shape) {
 		rans.Count(f.symbols, d, &f.counts)

@@ -34,7 +34,15 @@ func main() {
 	crops := flag.String("crops", "", "folder of files that cleave calibrate wrote, judged on crops as well")
 	inputs := flag.String("inputs", "", "folder of the pictures that were calibrated with, to name them")
 	only := flag.Bool("answers", false, "print what calibration found, and measure nothing")
+	onlyTransforms := flag.Bool("transforms", false, "print what a Hadamard transform in front of low-bit codecs does, and nothing else")
 	flag.Parse()
+	if *onlyTransforms {
+		if err := transforms(context.Background(), os.Stdout, *models, *maxCuts); err != nil {
+			fmt.Fprintln(os.Stderr, "codecfigures:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	err := error(nil)
 	if !*only {
 		err = run(context.Background(), os.Stdout, *models, *out, *light, *maxCuts)

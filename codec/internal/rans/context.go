@@ -8,12 +8,12 @@ import (
 
 // Context coding: symbols of a small alphabet, each under one of 16 distributions that two earlier symbols choose.
 //
-// The n symbols are cut into L strips of equal length (32, or 4 for short inputs; the last strips are filled up with
-// zeros), and lane j codes strip j, so that in round t the neighbours of every lane's symbol stand at the same distances
-// in that lane's own past. A symbol's context is 4*near + far, where near is the class of the symbol Near places earlier
-// and far that of the symbol Far places earlier. With signed numbers folded to 0, -1, 1, -2, 2, ... the magnitude of symbol
-// s is (s+1)/2; its class is 0 for magnitude 0, 1 for 1, 2 for 2 and 3, 3 from 4 on. Where a strip has no symbol so far back, near is 0 and far equals
-// near.
+// The n symbols are cut into L strips of equal length (32, or 4 for short inputs; the last strips are filled up), and lane
+// j codes strip j, so that in round t the neighbours of every lane's symbol stand at the same distances in that lane's own
+// past. A symbol's context is 4*near + far, where near is the class of the symbol Near places earlier and far that of the
+// symbol Far places earlier. With signed numbers folded to 0, -1, 1, -2, 2, ... the magnitude of symbol s is (s+1)/2; its
+// class is 0 for magnitude 0, 1 for 1, 2 for 2 and 3, 3 from 4 on. Where a strip has no symbol so far back, near is 0 and
+// far equals near.
 const (
 	// Contexts is the number of distributions, Alphabet that of symbols.
 	Contexts = 16

@@ -161,7 +161,7 @@ func fold(dst []byte, src []float32, inv, round float32) int {
 	return n
 }
 
-// split4 splits whole vectors and returns how many elements it has done; so does merge4.
+// split4 splits whole vectors and returns how many elements it has done; so do merge4, compact4 and spread4.
 func split4(dst, src []byte, n int, rotate bool) int {
 	done := n &^ 15
 	if done == 0 {
@@ -192,5 +192,22 @@ func merge4(dst, src []byte, n int, rotate bool) int {
 
 func at(p *byte, n int) *byte { return (*byte)(unsafe.Add(unsafe.Pointer(p), n)) }
 
-func compact4(_, _, _ []byte, _ int) (done, kept int) { return 0, 0 }
-func spread4(_, _, _ []byte, _ int) (done, used int)  { return 0, 0 }
+//go:noescape
+func compact4NEON(mask, dst, src *byte, n int) int
+
+//go:noescape
+func spread4NEON(dst, mask, src *byte, n int) int
+
+func compact4(mask, dst, src []byte, n int) (done, kept int) {
+	if done = n &^ 7; done == 0 {
+		return 0, 0
+	}
+	return done, compact4NEON(&mask[0], &dst[0], &src[0], done)
+}
+
+func spread4(dst, mask, src []byte, n int) (done, used int) {
+	if done = n &^ 7; done == 0 {
+		return 0, 0
+	}
+	return done, spread4NEON(&dst[0], &mask[0], &src[0], done)
+}

@@ -449,3 +449,153 @@ loop:
 	SUBS $16, R8, R8
 	BNE loop
 	RET
+
+DATA compactLanes<>+0(SB)/8, $0xffffffffffffffff
+DATA compactLanes<>+8(SB)/8, $0xffffffffffffffff
+DATA compactLanes<>+16(SB)/8, $0xffffffff03020100
+DATA compactLanes<>+24(SB)/8, $0xffffffffffffffff
+DATA compactLanes<>+32(SB)/8, $0xffffffff07060504
+DATA compactLanes<>+40(SB)/8, $0xffffffffffffffff
+DATA compactLanes<>+48(SB)/8, $0x0706050403020100
+DATA compactLanes<>+56(SB)/8, $0xffffffffffffffff
+DATA compactLanes<>+64(SB)/8, $0xffffffff0b0a0908
+DATA compactLanes<>+72(SB)/8, $0xffffffffffffffff
+DATA compactLanes<>+80(SB)/8, $0x0b0a090803020100
+DATA compactLanes<>+88(SB)/8, $0xffffffffffffffff
+DATA compactLanes<>+96(SB)/8, $0x0b0a090807060504
+DATA compactLanes<>+104(SB)/8, $0xffffffffffffffff
+DATA compactLanes<>+112(SB)/8, $0x0706050403020100
+DATA compactLanes<>+120(SB)/8, $0xffffffff0b0a0908
+DATA compactLanes<>+128(SB)/8, $0xffffffff0f0e0d0c
+DATA compactLanes<>+136(SB)/8, $0xffffffffffffffff
+DATA compactLanes<>+144(SB)/8, $0x0f0e0d0c03020100
+DATA compactLanes<>+152(SB)/8, $0xffffffffffffffff
+DATA compactLanes<>+160(SB)/8, $0x0f0e0d0c07060504
+DATA compactLanes<>+168(SB)/8, $0xffffffffffffffff
+DATA compactLanes<>+176(SB)/8, $0x0706050403020100
+DATA compactLanes<>+184(SB)/8, $0xffffffff0f0e0d0c
+DATA compactLanes<>+192(SB)/8, $0x0f0e0d0c0b0a0908
+DATA compactLanes<>+200(SB)/8, $0xffffffffffffffff
+DATA compactLanes<>+208(SB)/8, $0x0b0a090803020100
+DATA compactLanes<>+216(SB)/8, $0xffffffff0f0e0d0c
+DATA compactLanes<>+224(SB)/8, $0x0b0a090807060504
+DATA compactLanes<>+232(SB)/8, $0xffffffff0f0e0d0c
+DATA compactLanes<>+240(SB)/8, $0x0706050403020100
+DATA compactLanes<>+248(SB)/8, $0x0f0e0d0c0b0a0908
+GLOBL compactLanes<>(SB), RODATA|NOPTR, $256
+DATA expandLanes<>+0(SB)/8, $0xffffffffffffffff
+DATA expandLanes<>+8(SB)/8, $0xffffffffffffffff
+DATA expandLanes<>+16(SB)/8, $0xffffffff03020100
+DATA expandLanes<>+24(SB)/8, $0xffffffffffffffff
+DATA expandLanes<>+32(SB)/8, $0x03020100ffffffff
+DATA expandLanes<>+40(SB)/8, $0xffffffffffffffff
+DATA expandLanes<>+48(SB)/8, $0x0706050403020100
+DATA expandLanes<>+56(SB)/8, $0xffffffffffffffff
+DATA expandLanes<>+64(SB)/8, $0xffffffffffffffff
+DATA expandLanes<>+72(SB)/8, $0xffffffff03020100
+DATA expandLanes<>+80(SB)/8, $0xffffffff03020100
+DATA expandLanes<>+88(SB)/8, $0xffffffff07060504
+DATA expandLanes<>+96(SB)/8, $0x03020100ffffffff
+DATA expandLanes<>+104(SB)/8, $0xffffffff07060504
+DATA expandLanes<>+112(SB)/8, $0x0706050403020100
+DATA expandLanes<>+120(SB)/8, $0xffffffff0b0a0908
+DATA expandLanes<>+128(SB)/8, $0xffffffffffffffff
+DATA expandLanes<>+136(SB)/8, $0x03020100ffffffff
+DATA expandLanes<>+144(SB)/8, $0xffffffff03020100
+DATA expandLanes<>+152(SB)/8, $0x07060504ffffffff
+DATA expandLanes<>+160(SB)/8, $0x03020100ffffffff
+DATA expandLanes<>+168(SB)/8, $0x07060504ffffffff
+DATA expandLanes<>+176(SB)/8, $0x0706050403020100
+DATA expandLanes<>+184(SB)/8, $0x0b0a0908ffffffff
+DATA expandLanes<>+192(SB)/8, $0xffffffffffffffff
+DATA expandLanes<>+200(SB)/8, $0x0706050403020100
+DATA expandLanes<>+208(SB)/8, $0xffffffff03020100
+DATA expandLanes<>+216(SB)/8, $0x0b0a090807060504
+DATA expandLanes<>+224(SB)/8, $0x03020100ffffffff
+DATA expandLanes<>+232(SB)/8, $0x0b0a090807060504
+DATA expandLanes<>+240(SB)/8, $0x0706050403020100
+DATA expandLanes<>+248(SB)/8, $0x0f0e0d0c0b0a0908
+GLOBL expandLanes<>(SB), RODATA|NOPTR, $256
+DATA laneBytes<>+0(SB)/8, $0x0c08080408040400
+DATA laneBytes<>+8(SB)/8, $0x100c0c080c080804
+GLOBL laneBytes<>(SB), RODATA|NOPTR, $16
+DATA laneBits<>+0(SB)/8, $0x0000000200000001
+DATA laneBits<>+8(SB)/8, $0x0000000800000004
+GLOBL laneBits<>(SB), RODATA|NOPTR, $16
+
+TEXT ·compact4NEON(SB), NOSPLIT, $0-40
+	MOVD mask+0(FP), R2
+	MOVD dst+8(FP), R0
+	MOVD src+16(FP), R1
+	MOVD n+24(FP), R8
+	MOVD R0, R7
+	MOVD $compactLanes<>(SB), R3
+	MOVD $laneBytes<>(SB), R4
+	MOVD $laneBits<>(SB), R5
+	VLD1 (R5), [V16.B16]
+	VEOR V17.B16, V17.B16, V17.B16
+loop:
+	VLD1.P 32(R1), [V0.S4, V1.S4]
+	VCMEQ V17.S4, V0.S4, V2.S4
+	VAND V16.B16, V2.B16, V2.B16
+	VADDV V2.S4, V2
+	VMOV V2.S[0], R10
+	EOR $15, R10, R10
+	ADD R10<<4, R3, R12
+	VLD1 (R12), [V3.B16]
+	VTBL V3.B16, [V0.B16], V3.B16
+	VST1 [V3.B16], (R0)
+	MOVBU (R4)(R10), R12
+	ADD R12, R0, R0
+	VCMEQ V17.S4, V1.S4, V2.S4
+	VAND V16.B16, V2.B16, V2.B16
+	VADDV V2.S4, V2
+	VMOV V2.S[0], R11
+	EOR $15, R11, R11
+	ADD R11<<4, R3, R12
+	VLD1 (R12), [V3.B16]
+	VTBL V3.B16, [V1.B16], V3.B16
+	VST1 [V3.B16], (R0)
+	MOVBU (R4)(R11), R12
+	ADD R12, R0, R0
+	ORR R11<<4, R10, R10
+	MOVB.P R10, 1(R2)
+	SUBS $8, R8, R8
+	BNE loop
+	SUB R7, R0, R0
+	LSR $2, R0, R0
+	MOVD R0, ret+32(FP)
+	RET
+
+TEXT ·spread4NEON(SB), NOSPLIT, $0-40
+	MOVD dst+0(FP), R0
+	MOVD mask+8(FP), R2
+	MOVD src+16(FP), R1
+	MOVD n+24(FP), R8
+	MOVD R1, R7
+	MOVD $expandLanes<>(SB), R3
+	MOVD $laneBytes<>(SB), R4
+loop:
+	MOVBU.P 1(R2), R11
+	AND $15, R11, R10
+	LSR $4, R11, R11
+	VLD1 (R1), [V0.B16]
+	ADD R10<<4, R3, R12
+	VLD1 (R12), [V3.B16]
+	VTBL V3.B16, [V0.B16], V3.B16
+	VST1.P [V3.B16], 16(R0)
+	MOVBU (R4)(R10), R12
+	ADD R12, R1, R1
+	VLD1 (R1), [V0.B16]
+	ADD R11<<4, R3, R12
+	VLD1 (R12), [V3.B16]
+	VTBL V3.B16, [V0.B16], V3.B16
+	VST1.P [V3.B16], 16(R0)
+	MOVBU (R4)(R11), R12
+	ADD R12, R1, R1
+	SUBS $8, R8, R8
+	BNE loop
+	SUB R7, R1, R1
+	LSR $2, R1, R1
+	MOVD R1, ret+32(FP)
+	RET

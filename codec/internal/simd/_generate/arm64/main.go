@@ -79,6 +79,7 @@ func main() {
 	ranges()
 	quantizers()
 	planes()
+	compactions()
 	if err := os.WriteFile(os.Args[1], out.Bytes(), 0o644); err != nil {
 		panic(err)
 	}
