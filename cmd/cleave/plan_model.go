@@ -24,6 +24,7 @@ import (
 	"github.com/cleave-mesh/cleave/split"
 	"github.com/cleave-mesh/cleave/split/engine"
 	"github.com/cleave-mesh/cleave/split/engine/backends"
+	"github.com/cleave-mesh/cleave/split/engine/suite"
 	"github.com/cleave-mesh/cleave/split/onnx"
 )
 

@@ -9,8 +9,8 @@ import (
 	"github.com/cleave-mesh/cleave/internal/tensor"
 	"github.com/cleave-mesh/cleave/split"
 	"github.com/cleave-mesh/cleave/split/engine"
-	"github.com/cleave-mesh/cleave/split/engine/native"
 	"github.com/cleave-mesh/cleave/split/engine/backends"
+	"github.com/cleave-mesh/cleave/split/engine/native"
 	"github.com/cleave-mesh/cleave/split/onnx"
 )
 
