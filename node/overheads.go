@@ -12,6 +12,9 @@ const (
 	defaultOverhead = 300 * time.Microsecond
 	// overheadGain is the weight of the newest transfer.
 	overheadGain = 0.2
+	// overheadHorizon is how long a transfer may be on the link for its overhead to be learned from: the rest of a longer one is
+	// mostly the error of the goodput.
+	overheadHorizon = 20 * time.Millisecond
 	// overheadStep is how finely an overhead is told to others, so that noise spreads nothing.
 	overheadStep = 250 * time.Microsecond
 )

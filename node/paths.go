@@ -102,8 +102,11 @@ func (n *Node) judgePath(id transport.PeerID, bytes int64, took time.Duration) {
 	if !ok || st.Goodput == 0 {
 		return
 	}
-	expected := rttOf(st) + time.Duration(float64(bytes)/st.Goodput*float64(time.Second))
-	n.overheads.note(id, expected, took)
+	onLink := time.Duration(float64(bytes) / st.Goodput * float64(time.Second))
+	expected := rttOf(st) + onLink
+	if onLink <= overheadHorizon {
+		n.overheads.note(id, expected, took)
+	}
 	if !n.doubts.note(id, expected, took, time.Now()) {
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 
 	"github.com/cleave-mesh/cleave/planner"
 )
@@ -104,11 +105,7 @@ func ProfileOf(p *planner.Problem) (*Profile, error) {
 		}
 		out.Values = append(out.Values, value)
 	}
-	for a := range p.Paths {
-		for b := range p.Paths[a] {
-			out.Transfer = max(out.Transfer, p.Paths[a][b].Overhead)
-		}
-	}
+	out.Transfer = medianOverhead(p.Paths)
 	for n, node := range p.Nodes {
 		own := NodeProfile{Name: node.Name}
 		for _, piece := range p.Pieces {
@@ -121,6 +118,23 @@ func ProfileOf(p *planner.Problem) (*Profile, error) {
 		}
 	}
 	return out, nil
+}
+
+// medianOverhead is the middle one of the overheads between two nodes; 0 where there are none.
+func medianOverhead(paths [][]planner.Path) float64 {
+	var all []float64
+	for a := range paths {
+		for b := range paths[a] {
+			if a != b {
+				all = append(all, paths[a][b].Overhead)
+			}
+		}
+	}
+	if len(all) == 0 {
+		return 0
+	}
+	slices.Sort(all)
+	return all[len(all)/2]
 }
 
 // MarkRaw marks the values that another problem of the same model keeps at home: one that was made under the rule that inputs
