@@ -319,15 +319,26 @@ func (e *evaluation) constantOfShape() (*tensor.Tensor, error) {
 	return out, nil
 }
 
-// fill repeats pattern all over dst, whose length is a multiple of the pattern's.
+// fillBlock is the most bytes that fill copies at once.
+const fillBlock = 16 << 10
+
+// fill repeats pattern all over dst, which is zero and whose length is a multiple of the pattern's.
 func fill(dst, pattern []byte) {
 	if slices.Max(pattern) == 0 {
-		return // new tensors are zero
+		return
 	}
-	for n := copy(dst, pattern); n < len(dst); {
-		n += copy(dst[n:], dst[:n])
+	n := copy(dst, pattern)
+	block := fillBlock / len(pattern) * len(pattern)
+	for n < len(dst) {
+		n += copyBlock(dst[n:], dst[:min(n, block)])
 	}
 }
+
+// copyBlock is copy, in a function of its own because a goroutine can stop for the garbage collector where a function begins,
+// and cannot within copy: the collector would spin on another core for as long as a large fill takes.
+//
+//go:noinline
+func copyBlock(dst, src []byte) int { return copy(dst, src) }
 
 func (e *evaluation) shape() (*tensor.Tensor, error) {
 	s := e.in[0].Shape()

@@ -36,24 +36,45 @@ type ConvWeights struct {
 func PackConv(w []float32, s ConvShape) *ConvWeights {
 	ic, oc, taps := s.C/s.Groups, s.OC/s.Groups, s.KH*s.KW
 	k := ic * taps
-	ohwi := make([]float32, oc*k)
-	cw := &ConvWeights{groups: make([]*Packed, s.Groups)}
+	cw := &ConvWeights{groups: make([]*Packed, s.Groups), narrow: s.narrow()}
 	for g := range cw.groups {
 		src := w[g*oc*k : (g+1)*oc*k]
-		for o := range oc {
-			for c := range ic {
-				for t := range taps {
-					ohwi[o*k+t*ic+c] = src[o*k+c*taps+t]
-				}
-			}
-		}
-		if cw.narrow = s.narrow(); cw.narrow {
+		if cw.narrow {
+			ohwi := make([]float32, oc*k)
+			channelsInner(ohwi, src, taps, ic)
 			cw.groups[g] = packNarrow(ohwi, s)
 			continue
 		}
-		cw.groups[g] = Pack(ohwi, k, oc, k, true)
+		if taps == 1 {
+			cw.groups[g] = Pack(src, k, oc, k, true)
+			continue
+		}
+		// Panel by panel, so that a panel's rows are still in the cache when they are transposed.
+		p := new(Packed)
+		p.reset(k, oc)
+		rows := make([]float32, min(p.panel, oc)*k)
+		for n0 := 0; n0 < oc; n0 += p.panel {
+			panel, width := p.panelAt(n0)
+			n := min(width, oc-n0)
+			channelsInner(rows[:n*k], src[n0*k:(n0+n)*k], taps, ic)
+			packPanel(panel, width, rows, k, n, 0, k, true)
+		}
+		cw.groups[g] = p
 	}
 	return cw
+}
+
+// channelsInner reorders output channels' weights from (ic, taps) to (taps, ic).
+func channelsInner(dst, src []float32, taps, ic int) {
+	k := taps * ic
+	for o := 0; o < len(src); o += k {
+		to, from := dst[o:o+k], src[o:o+k]
+		for c := range ic {
+			for t := range taps {
+				to[t*ic+c] = from[c*taps+t]
+			}
+		}
+	}
 }
 
 // Bytes is the memory that the packed weights hold.
