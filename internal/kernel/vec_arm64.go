@@ -79,11 +79,7 @@ func vecClip(dst, src []float32, lo, hi float32) bool {
 
 func vecScalar(int, []float32, []float32, float32) bool         { return false }
 func vecUnary(int, []float32, []float32, float32, float32) bool { return false }
-func vecSum([]float32) (float32, bool)                          { return 0, false }
-func vecMaxOf([]float32) (float32, bool)                        { return 0, false }
-func vecDot(_, _ []float32) (float32, bool)                     { return 0, false }
 func vecExpSum(_, _ []float32, _ float32) (float32, bool)       { return 0, false }
-func vecSumSquares([]float32, float32) (float32, bool)          { return 0, false }
 func vecFromFloat16([]float32, []uint16) int                    { return 0 }
 func vecToFloat16([]uint16, []float32) int                      { return 0 }
 

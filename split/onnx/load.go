@@ -17,6 +17,7 @@ var ErrFormat = errors.New("not a readable ONNX file")
 
 // Load reads the model at path; external data lies in the file's directory. Shapes are as the model declares them: see
 // split.Specialize. Constants share the file's mapping, or the one buffer that it was read into where the system maps no files.
+// A file that is mapped must not be written or shortened in place as long as the process lives (see mapFile); replace it by renaming.
 func Load(path string) (*split.Graph, error) { return load(path, nil) }
 
 // load is Load with what makes up missing external data.
