@@ -86,6 +86,7 @@ func (n *Node) routes() http.Handler {
 	handle("GET /cleave/v1/sessions", n.getSessions)
 	handle("POST /cleave/v1/tokens", n.postToken)
 	handle("POST /cleave/v1/evict", n.postEvict)
+	handle("POST /cleave/v1/rotate", n.postRotate)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		n.fail(w, r, &statusError{http.StatusNotFound, fmt.Sprintf("no endpoint %s %s: docs/api.md lists all", r.Method, r.URL.Path)})
 	})

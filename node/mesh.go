@@ -41,6 +41,16 @@ func (n *Node) startMesh(ctx context.Context) error {
 			return err
 		}
 	}
+	if authority != nil && creds != nil { // a rotation that was interrupted is finished here
+		for _, s := range authority.Line() {
+			if _, err := creds.Trust.Succeed(s, time.Now()); err != nil {
+				return err
+			}
+		}
+		if _, err := authority.Affirm(creds.Trust, time.Now()); err != nil {
+			return err
+		}
+	}
 	cfg := transport.Config{
 		Identity: id, Credentials: creds, Listen: n.set.Listen, KeepAlive: keepAlive, Relay: n.set.Relay,
 		Renewed: n.saveCredentials, Logger: n.log,
@@ -88,6 +98,11 @@ func (n *Node) startMesh(ctx context.Context) error {
 				n.log.Error("use of a token not stored", "err", err)
 			}
 		})
+		if !creds.Trust.Current(creds.Chain) {
+			if err := n.mesh.Renew(ctx); err != nil {
+				return err
+			}
+		}
 	}
 	n.peers.publish()
 	seeds = append(seeds, n.peers.remembered()...)
@@ -122,7 +137,7 @@ func (n *Node) found(id *transport.Identity, authority *admit.Issuer) (*admit.Cr
 	if err != nil {
 		return nil, nil, err
 	}
-	creds, err := admit.NewCredentials(authority.Public(), chain, id.Public(), time.Now())
+	creds, err := admit.NewCredentials(authority.Founder(), chain, id.Public(), time.Now(), authority.Line()...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -140,7 +155,7 @@ func onLAN(listen string) bool {
 	return host == "" || ip != nil && !ip.IsLoopback()
 }
 
-// saveCredentials keeps the node's membership after a renewal or an eviction.
+// saveCredentials keeps the node's membership after a renewal, an eviction or a change of the authority's key.
 func (n *Node) saveCredentials(c *admit.Credentials) {
 	if err := c.Save(n.set.Data); err != nil {
 		n.log.Error("membership not stored", "err", err)

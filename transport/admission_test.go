@@ -116,3 +116,49 @@ func TestRevokeDropsConnections(t *testing.T) {
 		t.Errorf("call by an evicted node: %v", err)
 	}
 }
+
+// TestDeputyFollowsNewKey changes the authority's key: a deputy that admits renews at the authority, not at itself, and what
+// it issues then rests on the new key.
+func TestDeputyFollowsNewKey(t *testing.T) {
+	ctx := testContext(t)
+	m := transporttest.New(t, 0, nil)
+	root := m.Add(t, admit.Authority, nil)
+	root.ServeJoins(m.Authority, nil)
+	id := identity(t)
+	creds := m.Credentials(t, id, admit.Authority)
+	deputy := m.Add(t, admit.Authority, func(c *transport.Config) { c.Identity, c.Credentials = id, creds })
+	issuer, err := admit.NewIssuer(id.Private(), creds.Chain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	deputy.ServeJoins(issuer, nil)
+	s, err := m.Authority.Rotate(time.Now(), time.Hour, func(*admit.Issuer) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := root.Succeed(s); err != nil {
+		t.Fatal(err)
+	}
+	if err := root.Renew(ctx); err != nil {
+		t.Fatal(err)
+	}
+	// The handshake alone teaches the deputy the new key: nothing gossips here.
+	deputy.Learn(root.ID(), root.Addrs()...)
+	if err := deputy.Connect(ctx, root.ID()); err != nil {
+		t.Fatal(err)
+	}
+	trust := deputy.Credentials().Trust
+	if len(trust.Line()) != 1 {
+		t.Fatal("the handshake did not carry the succession")
+	}
+	if err := deputy.Renew(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if c := deputy.Credentials(); len(c.Chain) != 1 || !trust.Current(c.Chain) {
+		t.Errorf("the deputy's chain of %d, under the new key: %v", len(c.Chain), trust.Current(c.Chain))
+	}
+	ch, err := issuer.Issue(identity(t).Public(), admit.Member, time.Now(), 0)
+	if err != nil || !trust.Current(ch) {
+		t.Errorf("the deputy issues under the old key, %v", err)
+	}
+}

@@ -58,7 +58,8 @@ type Config struct {
 	StallAfter time.Duration
 	// Relay makes this host a libp2p circuit relay for other members; for hosts that everyone can reach.
 	Relay bool
-	// Renewed is called with the new credentials after a renewal, to save them; nil means that nobody does.
+	// Renewed is called with the credentials after a renewal or a change of the authority's key, to save them; nil means that
+	// nobody does.
 	Renewed func(*admit.Credentials)
 	// Logger receives connections made, refused and lost; nil means silence.
 	Logger *slog.Logger

@@ -18,7 +18,7 @@ const (
 	// joinTimeout bounds one join, on both sides.
 	joinTimeout = 10 * time.Second
 	// maxJoinReply is the most bytes of an answer to a join.
-	maxJoinReply = 4096
+	maxJoinReply = 1 + ed25519.PublicKeySize + 2 + admit.MaxProof
 )
 
 // Reasons of a refused join, on the wire. Append only.
@@ -53,7 +53,7 @@ func (h *Host) ServeJoins(issuer *admit.Issuer, redeemed func()) {
 	h.issuer = &joinDesk{issuer, redeemed}
 }
 
-// serveJoin answers a stranger's one request: a token's text in, founder's key and certificate chain out.
+// serveJoin answers a stranger's one request: a token's text in, founder's key and proof of membership out.
 func (h *Host) serveJoin(conn *quic.Conn) {
 	ctx, cancel := context.WithTimeout(h.ctx, joinTimeout)
 	defer cancel()
@@ -138,7 +138,7 @@ func (h *Host) Join(ctx context.Context, token string) (*admit.Credentials, Seed
 		return nil, Seed{}, fmt.Errorf("join: no seed of the token answers: %w", err)
 	}
 	defer func() { _ = conn.CloseWithError(quic.ApplicationErrorCode(CodeOK), "") }()
-	seed, err := h.judgeSeed(conn, t)
+	seed, shown, err := h.judgeSeed(conn, t)
 	if err != nil {
 		return nil, Seed{}, fmt.Errorf("join at %s: %w", conn.RemoteAddr(), err)
 	}
@@ -146,7 +146,14 @@ func (h *Host) Join(ctx context.Context, token string) (*admit.Credentials, Seed
 	if err != nil {
 		return nil, Seed{}, fmt.Errorf("join at %s: %w", conn.RemoteAddr(), err)
 	}
-	if err := h.setCredentials(creds); err != nil {
+	seedKey, err := seed.Peer.Public()
+	if err == nil {
+		_, err = creds.Trust.Verify(shown.Chain, seedKey, time.Now())
+	}
+	if err != nil {
+		return nil, Seed{}, fmt.Errorf("join at %s: the seed is not of the mesh that it admits to: %w", conn.RemoteAddr(), err)
+	}
+	if err := h.SetCredentials(creds); err != nil {
 		return nil, Seed{}, err
 	}
 	h.book.learn(seed.Peer, []string{seed.Addr})
@@ -154,27 +161,21 @@ func (h *Host) Join(ctx context.Context, token string) (*admit.Credentials, Seed
 }
 
 // judgeSeed checks that the seed is admitted by the key that the token names, before the token is shown to it.
-func (h *Host) judgeSeed(conn *quic.Conn, t admit.Token) (Seed, error) {
+func (h *Host) judgeSeed(conn *quic.Conn, t admit.Token) (Seed, admit.Proof, error) {
 	certs := conn.ConnectionState().TLS.PeerCertificates
 	if len(certs) != 1 {
-		return Seed{}, admit.ErrStranger
+		return Seed{}, admit.Proof{}, admit.ErrStranger
 	}
-	public, chain, err := identifyCertificate(certs[0])
+	public, proof, err := identifyCertificate(certs[0])
 	if err != nil {
-		return Seed{}, err
+		return Seed{}, admit.Proof{}, err
 	}
-	if len(chain) == 0 {
-		return Seed{}, admit.ErrStranger
-	}
-	// The token's key is the founder's, or that of a node which the founder made an authority.
-	if last := chain[len(chain)-1].Issuer; last != t.Authority && chain[0].Subject != t.Authority {
-		return Seed{}, fmt.Errorf("the seed is not of the token's mesh: %w", admit.ErrForeign)
-	}
-	if _, err := admit.NewCredentials(chain[len(chain)-1].Issuer[:], chain, public, time.Now()); err != nil {
-		return Seed{}, err
+	// The token's key is the mesh's, or that of a node which was made an authority.
+	if err := proof.Check(t.Authority, public, time.Now()); err != nil {
+		return Seed{}, admit.Proof{}, err
 	}
 	id, err := PeerIDOf(public)
-	return Seed{Peer: id, Addr: conn.RemoteAddr().String()}, err
+	return Seed{Peer: id, Addr: conn.RemoteAddr().String()}, proof, err
 }
 
 // redeem shows the token and checks what comes back.
@@ -218,9 +219,9 @@ func parseJoinReply(b []byte, subject ed25519.PublicKey, now time.Time) (*admit.
 	if len(b) != 2+n {
 		return nil, fmt.Errorf("answer of %d bytes, want %d: %w", len(b)-2, n, errWire)
 	}
-	chain, err := admit.ParseChain(b[2:])
+	proof, err := admit.ParseProof(b[2:])
 	if err != nil {
 		return nil, err
 	}
-	return admit.NewCredentials(founder, chain, subject, now)
+	return admit.NewCredentials(founder, proof.Chain, subject, now, proof.Line...)
 }

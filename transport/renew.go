@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/cleave-mesh/cleave/transport/admit"
@@ -21,6 +22,10 @@ const (
 
 	// renewCheck is how often a host looks at the end of its certificate.
 	renewCheck = time.Hour
+	// renewSpread is the time over which members renew when the authority's key has changed, so that they do not come at once;
+	// renewRetry how long one waits that found no authority under the new key.
+	renewSpread = 20 * time.Second
+	renewRetry  = time.Minute
 	// renewShare is the share of a certificate's lifetime that is left when it is renewed.
 	renewShare = 3
 )
@@ -80,7 +85,7 @@ func (h *Host) issue(a *admit.Issuer, public ed25519.PublicKey, role admit.Role)
 		return []byte{joinInternal}
 	}
 	out := append([]byte{joinOK}, h.Credentials().Founder...)
-	b := chain.Append(nil)
+	b := admit.Proof{Chain: chain, Line: h.Credentials().Trust.Line()}.Append(nil)
 	out = binary.BigEndian.AppendUint16(out, uint16(len(b)))
 	return append(out, b...)
 }
@@ -112,46 +117,40 @@ func (h *Host) passOn(ctx context.Context, public ed25519.PublicKey, text string
 	return answer
 }
 
-// Renew gets a new certificate for the same role from any connected authority, or issues it itself where the host may.
+// Renew gets a new certificate for the same role from the connected authorities, or issues it itself where the host keeps the
+// authority's key. Of several that it is offered it keeps one under the newest authority key, with the shortest chain.
 func (h *Host) Renew(ctx context.Context) error {
 	old := h.Credentials()
 	if old == nil {
 		return ErrNotMember
 	}
-	var errs []error
-	take := func(b []byte) error {
-		c, err := parseJoinReply(b, h.identity.Public(), time.Now())
-		if err != nil {
-			return err
-		}
-		// What is known of evictions stays.
-		c = &admit.Credentials{Founder: old.Founder, Chain: c.Chain, Trust: old.Trust}
-		if _, err := old.Trust.Verify(c.Chain, h.identity.Public(), time.Now()); err != nil {
-			return err
-		}
-		if err := h.setCredentials(c); err != nil {
-			return err
-		}
-		if h.cfg.Renewed != nil {
-			h.cfg.Renewed(c)
-		}
-		return nil
-	}
 	h.mu.Lock()
 	desk := h.issuer
 	h.mu.Unlock()
-	if desk != nil {
-		return take(h.issue(desk.issuer, h.identity.Public(), old.Chain[0].Role))
+	if desk != nil && desk.issuer.Root() {
+		_, err := h.takeRenewal(h.issue(desk.issuer, h.identity.Public(), old.Chain[0].Role), nil)
+		return err
 	}
+	var best admit.Chain
+	var errs []error
 	for _, id := range h.authorities() {
 		b, err := h.call(ctx, id, KindAdmit, []byte{admitRenew})
+		var got admit.Chain
 		if err == nil {
-			err = take(b)
+			got, err = h.takeRenewal(b, best)
 		}
-		if err == nil {
-			return nil
+		if err != nil {
+			errs = append(errs, err)
+			continue
 		}
-		errs = append(errs, err)
+		best = got
+		// A deputy's chain is part of every chain that it issues, so that it looks for a short one.
+		if old.Trust.Current(best) && (len(best) == 1 || old.Chain[0].Role != admit.Authority) {
+			break
+		}
+	}
+	if best != nil {
+		return nil
 	}
 	if len(errs) == 0 {
 		return errors.New("transport: renew certificate: no authority is connected")
@@ -159,31 +158,79 @@ func (h *Host) Renew(ctx context.Context) error {
 	return fmt.Errorf("transport: renew certificate: %w", errors.Join(errs...))
 }
 
-// renewLoop renews the certificate in time.
+// takeRenewal judges an authority's answer and makes it the host's certificate, unless the one taken before (nil: none) is
+// better. It returns the better one.
+func (h *Host) takeRenewal(b []byte, before admit.Chain) (admit.Chain, error) {
+	got, err := parseJoinReply(b, h.identity.Public(), time.Now())
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range got.Trust.Line() {
+		if _, err := h.Succeed(s); err != nil {
+			return nil, err
+		}
+	}
+	h.credMu.Lock()
+	defer h.credMu.Unlock()
+	old := h.Credentials()
+	if _, err := old.Trust.Verify(got.Chain, h.identity.Public(), time.Now()); err != nil {
+		return nil, err
+	}
+	if newer, older := old.Trust.Current(got.Chain), old.Trust.Current(before); before != nil &&
+		(older && !newer || older == newer && len(before) <= len(got.Chain)) {
+		return before, nil
+	}
+	c := &admit.Credentials{Founder: old.Founder, Chain: got.Chain, Trust: old.Trust} // what is known of evictions stays
+	if err := h.setCredentials(c); err != nil {
+		return nil, err
+	}
+	h.mu.Lock()
+	if h.issuer != nil {
+		h.issuer.issuer.Renewed(c.Chain)
+	}
+	h.mu.Unlock()
+	if h.cfg.Renewed != nil {
+		h.cfg.Renewed(c)
+	}
+	return c.Chain, nil
+}
+
+// renewLoop renews the certificate in time, and soon after the authority's key has changed.
 func (h *Host) renewLoop() {
 	defer h.wg.Done()
-	tick := time.NewTicker(renewCheck)
-	defer tick.Stop()
+	next := time.NewTimer(rand.N(renewSpread))
+	defer next.Stop()
 	for {
 		select {
 		case <-h.ctx.Done():
 			return
-		case now := <-tick.C:
-			c := h.Credentials()
-			if c == nil {
-				continue
-			}
-			leaf := c.Chain[0]
-			if leaf.NotAfter.Sub(now) > leaf.NotAfter.Sub(leaf.NotBefore)/renewShare {
-				continue
-			}
-			ctx, cancel := context.WithTimeout(h.ctx, joinTimeout)
-			if err := h.Renew(ctx); err != nil {
-				h.log.Warn("certificate not renewed", "ends", leaf.NotAfter, "error", err.Error())
-			} else {
-				h.log.Info("certificate renewed")
-			}
-			cancel()
+		case <-h.renewWake:
+			next.Reset(rand.N(renewSpread))
+		case now := <-next.C:
+			next.Reset(h.renewIfDue(now))
 		}
 	}
+}
+
+// renewIfDue returns when to look again.
+func (h *Host) renewIfDue(now time.Time) time.Duration {
+	c := h.Credentials()
+	if c == nil {
+		return renewCheck
+	}
+	leaf := c.Chain[0]
+	if c.Trust.Current(c.Chain) && leaf.NotAfter.Sub(now) > leaf.NotAfter.Sub(leaf.NotBefore)/renewShare {
+		return renewCheck
+	}
+	ctx, cancel := context.WithTimeout(h.ctx, joinTimeout)
+	defer cancel()
+	if err := h.Renew(ctx); err != nil {
+		h.log.Warn("certificate not renewed", "ends", leaf.NotAfter, "error", err.Error())
+	} else {
+		h.log.Info("certificate renewed")
+	}
+	if c = h.Credentials(); !c.Trust.Current(c.Chain) {
+		return renewRetry
+	}
+	return renewCheck
 }

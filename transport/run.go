@@ -52,11 +52,13 @@ type Host struct {
 	innerLn   *quic.Listener
 	relayWake chan struct{}
 	watchWake chan struct{}
+	renewWake chan struct{}
 	libp2p    atomic.Pointer[p2p] // nil until it is needed: see p2p.go
 	p2pMu     sync.Mutex          // held while libp2p starts
 	wg        sync.WaitGroup
 	packets   atomic.Pointer[PacketHandler]
 	cert      atomic.Pointer[certificate]
+	credMu    sync.Mutex // held while cert is replaced
 
 	mu       sync.Mutex
 	peers    map[PeerID]*remote
@@ -113,7 +115,7 @@ func listen(ctx context.Context, cfg Config) (*Host, error) {
 	h := &Host{
 		identity: cfg.Identity, cfg: cfg, log: cfg.Logger, socket: socket, pace: pacer,
 		events: newEventQueue(), peers: map[PeerID]*remote{},
-		relayWake: make(chan struct{}, 1), watchWake: make(chan struct{}, 1),
+		relayWake: make(chan struct{}, 1), watchWake: make(chan struct{}, 1), renewWake: make(chan struct{}, 1),
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	if err := h.setCredentials(cfg.Credentials); err != nil {

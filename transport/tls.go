@@ -27,7 +27,7 @@ const (
 	alpnJoin   = "cleave-join/1"
 )
 
-// membershipOID marks the X.509 extension that carries the membership chain beside libp2p's signed key. Arc 2.25 needs no
+// membershipOID marks the X.509 extension that carries the proof of membership beside libp2p's signed key. Arc 2.25 needs no
 // registration.
 var membershipOID = asn1.ObjectIdentifier{2, 25, 1668048225}
 
@@ -37,7 +37,8 @@ type certificate struct {
 	tls   *tls.Certificate
 }
 
-// setCredentials makes the host prove, and judge by, new credentials. nil: none yet.
+// setCredentials makes the host prove, and judge by, new credentials. nil: none yet. h.credMu is held, or the host has not
+// begun.
 func (h *Host) setCredentials(c *admit.Credentials) error {
 	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
 	if err != nil {
@@ -50,7 +51,7 @@ func (h *Host) setCredentials(c *admit.Credentials) error {
 		Subject:      pkix.Name{SerialNumber: serial.String()},
 	}
 	if c != nil {
-		template.ExtraExtensions = []pkix.Extension{{Id: membershipOID, Value: c.Chain.Append(nil)}}
+		template.ExtraExtensions = []pkix.Extension{{Id: membershipOID, Value: c.Proof().Append(nil)}}
 	}
 	id, err := libp2ptls.NewIdentity(h.identity.key, libp2ptls.WithCertTemplate(template))
 	if err != nil {
@@ -66,7 +67,37 @@ func (h *Host) SetCredentials(c *admit.Credentials) error {
 	if c == nil {
 		return ErrNotMember
 	}
+	h.credMu.Lock()
+	defer h.credMu.Unlock()
 	return h.setCredentials(c)
+}
+
+// Succeed believes that the mesh's authority has another key, and acts on it: the host shows the succession in its handshakes
+// from now on, and soon renews its certificate under the new key. It reports whether the succession was news.
+func (h *Host) Succeed(s admit.Succession) (bool, error) {
+	h.credMu.Lock()
+	creds := h.Credentials()
+	if creds == nil {
+		h.credMu.Unlock()
+		return false, ErrNotMember
+	}
+	news, err := creds.Trust.Succeed(s, time.Now())
+	if err == nil && news {
+		err = h.setCredentials(creds)
+	}
+	h.credMu.Unlock()
+	if err != nil || !news {
+		return news, err
+	}
+	h.log.Info("the mesh's authority has a new key", "number", s.Number, "old key ends", s.End)
+	if h.cfg.Renewed != nil {
+		h.cfg.Renewed(creds)
+	}
+	select {
+	case h.renewWake <- struct{}{}:
+	default:
+	}
+	return true, nil
 }
 
 // Revoke believes an eviction and acts on it: the node's connections are closed, and new ones are refused. It reports whether
@@ -136,11 +167,11 @@ func (h *Host) portTLS() *tls.Config {
 
 // verifyMember refuses within the handshake who is no member.
 func (h *Host) verifyMember(raw [][]byte, _ [][]*x509.Certificate) error {
-	public, chain, err := identify(raw)
+	public, proof, err := identify(raw)
 	if err != nil {
 		return err
 	}
-	_, _, err = h.judgeChain(public, chain)
+	_, _, err = h.judgeProof(public, proof)
 	return err
 }
 
@@ -164,38 +195,38 @@ func (h *Host) clientTLS(want PeerID, proto string) *tls.Config {
 	return conf
 }
 
-// identify checks that the certificate's holder has the identity's key, and extracts the membership chain; nil when it shows
-// none.
-func identify(raw [][]byte) (ed25519.PublicKey, admit.Chain, error) {
+// identify checks that the certificate's holder has the identity's key, and extracts the proof of membership; empty when it
+// shows none.
+func identify(raw [][]byte) (ed25519.PublicKey, admit.Proof, error) {
 	if len(raw) != 1 {
-		return nil, nil, errors.New("want exactly one certificate")
+		return nil, admit.Proof{}, errors.New("want exactly one certificate")
 	}
 	cert, err := x509.ParseCertificate(raw[0])
 	if err != nil {
-		return nil, nil, errors.New("unreadable certificate")
+		return nil, admit.Proof{}, errors.New("unreadable certificate")
 	}
 	return identifyCertificate(cert)
 }
 
-func identifyCertificate(cert *x509.Certificate) (ed25519.PublicKey, admit.Chain, error) {
+func identifyCertificate(cert *x509.Certificate) (ed25519.PublicKey, admit.Proof, error) {
 	key, err := libp2ptls.PubKeyFromCertChain([]*x509.Certificate{cert})
 	if err != nil {
-		return nil, nil, fmt.Errorf("certificate does not prove an identity: %w", err)
+		return nil, admit.Proof{}, fmt.Errorf("certificate does not prove an identity: %w", err)
 	}
 	raw, err := key.Raw()
 	if err != nil || key.Type() != ic.Ed25519 {
-		return nil, nil, errors.New("identity is not an ed25519 key")
+		return nil, admit.Proof{}, errors.New("identity is not an ed25519 key")
 	}
 	for _, e := range cert.Extensions {
 		if e.Id.Equal(membershipOID) {
-			chain, err := admit.ParseChain(e.Value)
+			proof, err := admit.ParseProof(e.Value)
 			if err != nil {
-				return nil, nil, err
+				return nil, admit.Proof{}, err
 			}
-			return raw, chain, nil
+			return raw, proof, nil
 		}
 	}
-	return raw, nil, nil
+	return raw, admit.Proof{}, nil
 }
 
 // judge decides whether the other end of a handshake is a member of this host's mesh.
@@ -203,15 +234,15 @@ func (h *Host) judge(certs []*x509.Certificate) (PeerID, admit.Certificate, erro
 	if len(certs) != 1 {
 		return "", admit.Certificate{}, admit.ErrStranger
 	}
-	public, chain, err := identifyCertificate(certs[0])
+	public, proof, err := identifyCertificate(certs[0])
 	if err != nil {
 		return "", admit.Certificate{}, err
 	}
-	return h.judgeChain(public, chain)
+	return h.judgeProof(public, proof)
 }
 
-// judgeChain decides by the membership that the holder of a key has shown.
-func (h *Host) judgeChain(public ed25519.PublicKey, chain admit.Chain) (PeerID, admit.Certificate, error) {
+// judgeProof decides by the membership that the holder of a key has shown.
+func (h *Host) judgeProof(public ed25519.PublicKey, proof admit.Proof) (PeerID, admit.Certificate, error) {
 	id, err := PeerIDOf(public)
 	if err != nil {
 		return "", admit.Certificate{}, err
@@ -220,7 +251,13 @@ func (h *Host) judgeChain(public ed25519.PublicKey, chain admit.Chain) (PeerID, 
 	if creds == nil {
 		return id, admit.Certificate{}, ErrNotMember
 	}
-	leaf, err := creds.Trust.Verify(chain, public, time.Now())
+	for _, s := range proof.Line { // proves itself, whoever shows it; a line that is not ours leaves the chain foreign
+		if _, err := h.Succeed(s); err != nil {
+			h.log.Debug("succession not believed", "peer", id.Short(), "reason", err.Error())
+			break
+		}
+	}
+	leaf, err := creds.Trust.Verify(proof.Chain, public, time.Now())
 	return id, leaf, err
 }
 

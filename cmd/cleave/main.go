@@ -20,6 +20,7 @@ func commands() []*cobra.Command {
 		newNode(),
 		newToken(),
 		newEvict(),
+		newAuthority(),
 		newLs(),
 		newModels(),
 		newPs(),

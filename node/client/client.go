@@ -247,6 +247,13 @@ func (c *Client) Evict(ctx context.Context, node string) error {
 	return c.do(ctx, http.MethodPost, "/cleave/v1/evict", map[string]string{"node": node}, nil)
 }
 
+// Rotate replaces the mesh's authority key; only the node that keeps it can. The old one is good for the overlap, 0 means the
+// node's default.
+func (c *Client) Rotate(ctx context.Context, overlap time.Duration) (r Rotation, err error) {
+	err = c.do(ctx, http.MethodPost, "/cleave/v1/rotate", map[string]int64{"overlap_seconds": int64(overlap / time.Second)}, &r)
+	return r, err
+}
+
 // InferRequest is one inference.
 type InferRequest struct {
 	Model string

@@ -373,6 +373,13 @@ type TokenRequest struct {
 	Role string `json:"role,omitempty"`
 }
 
+// Rotation is a change of the mesh's authority key.
+type Rotation struct {
+	Number int       `json:"number"` // 1 for the first change
+	Key    string    `json:"key"`    // the new public key, hex
+	OldEnd time.Time `json:"old_end"`
+}
+
 // Token is a join token.
 type Token struct {
 	Token   string    `json:"token"`

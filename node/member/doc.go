@@ -10,10 +10,12 @@
 //	record   := node(32) version(8) key length(1) key value length(4) value signature(64)
 //	rumour   := 1 record | 2 holder(32) node(32) version(8) key length(1) key     (a record too large for a packet)
 //	          | 3 revocation                                                          (package admit)
+//	          | 4 succession*                                                         (package admit)
 //	request  := 1 hash of records(32) hash of nodes(32)      answer: bits(1), 1: records differ, 2: nodes differ
 //	          | 2 entry*               answer: count(4) record* entry*   newer here, and wanted from the asker
 //	          | 3 record*              answer: empty
 //	          | 4 entry*               answer: count(4) record*
-//	          | 5 { length(2) revocation }*      answer: { length(2) revocation }*, those known here
+//	          | 5 statements           answer: statements, those known here
+//	statements := count(1) succession* { length(2) revocation }*
 //	entry    := node(32) version(8) key length(1) key
 package member

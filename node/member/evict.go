@@ -53,13 +53,14 @@ func (g *Group) spreadRevocation(r admit.Revocation) {
 	g.events.put(Event{Kind: NodeEvicted, Node: id})
 }
 
-// revocations is every eviction known, for an exchange.
-func (g *Group) revocations() []byte {
+// statements is every succession and eviction known, for an exchange.
+func (g *Group) statements() []byte {
 	c := g.host.Credentials()
 	if c == nil {
-		return nil
+		return []byte{0}
 	}
-	var out []byte
+	line := c.Trust.Line()
+	out := admit.AppendSuccessions([]byte{byte(len(line))}, line)
 	for _, r := range c.Trust.Revocations() {
 		b := r.Append(nil)
 		out = binary.BigEndian.AppendUint16(out, uint16(len(b)))
@@ -68,8 +69,20 @@ func (g *Group) revocations() []byte {
 	return out
 }
 
-// believeAll takes the revocations of an exchange.
+// believeAll takes the successions and revocations of an exchange.
 func (g *Group) believeAll(b []byte) error {
+	if len(b) == 0 || len(b) < 1+int(b[0])*admit.SuccessionSize {
+		return fmt.Errorf("successions are cut off: %w", errWire)
+	}
+	n := int(b[0]) * admit.SuccessionSize
+	line, err := admit.ParseSuccessions(b[1 : 1+n])
+	if err != nil {
+		return err
+	}
+	for _, s := range line {
+		g.succeed(s)
+	}
+	b = b[1+n:]
 	for len(b) > 0 {
 		if len(b) < 2 {
 			return fmt.Errorf("revocations are cut off: %w", errWire)

@@ -143,14 +143,7 @@ func Start(cfg Config) (*Group, error) {
 	g.wire = newWire(cfg.Host, cfg.Timing.Stream)
 	// memberlist gossips and probes from the moment that it is made: what its callbacks use must stand before.
 	g.queue = &memberlist.TransmitLimitedQueue{RetransmitMult: 4, NumNodes: g.alive}
-	mc := memberlist.DefaultLANConfig()
-	cfg.Timing.apply(mc)
-	mc.Name = string(cfg.Host.ID())
-	mc.BindAddr, mc.BindPort, mc.AdvertisePort = "::", 0, gossipPort
-	mc.Transport = g.wire
-	mc.RequireNodeNames = true
-	mc.EnableCompression = false // packets are small, and records are announced, not repeated
-	mc.UDPBufferSize = transport.MaxPacket
+	mc := listConfig(string(cfg.Host.ID()), cfg.Timing, g.wire)
 	mc.Delegate, mc.Events, mc.Alive, mc.Merge = delegate{g}, delegate{g}, delegate{g}, nil
 	mc.Logger = log.New(logWriter{cfg.Logger}, "", 0)
 	g.list, err = memberlist.Create(mc)
@@ -175,6 +168,18 @@ func Start(cfg Config) (*Group, error) {
 		g.startLAN()
 	}
 	return g, nil
+}
+
+// listConfig is memberlist's configuration, but for the callbacks.
+func listConfig(name string, timing Timing, w memberlist.Transport) *memberlist.Config {
+	mc := memberlist.DefaultLANConfig()
+	timing.apply(mc)
+	mc.Name, mc.Transport = name, w
+	mc.BindAddr, mc.BindPort, mc.AdvertisePort = "::", 0, gossipPort
+	mc.RequireNodeNames = true
+	mc.EnableCompression = false // packets are small, and records are announced, not repeated
+	mc.UDPBufferSize = transport.MaxPacket
+	return mc
 }
 
 // joinRounds is how often Join tries all seeds: one that many nodes join at once may be busy.

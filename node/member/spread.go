@@ -15,12 +15,13 @@ const (
 	rumourRecord     = 1
 	rumourNews       = 2
 	rumourRevocation = 3
+	rumourSuccession = 4
 
-	opHash        = 1
-	opDigest      = 2
-	opPush        = 3
-	opFetch       = 4
-	opRevocations = 5
+	opHash       = 1
+	opDigest     = 2
+	opPush       = 3
+	opFetch      = 4
+	opStatements = 5
 
 	// maxRumour is the largest record that travels in a packet; larger ones are announced and fetched.
 	maxRumour = 700
@@ -122,6 +123,12 @@ func (g *Group) hear(b []byte) {
 		if r, err := admit.ParseRevocation(b[1:]); err == nil {
 			g.believe(r)
 		}
+	case rumourSuccession:
+		if line, err := admit.ParseSuccessions(b[1:]); err == nil {
+			for _, s := range line {
+				g.succeed(s)
+			}
+		}
 	}
 }
 
@@ -191,11 +198,11 @@ const (
 	differMembers = 2
 )
 
-// exchange makes this node and another hold the same records, evictions and list of nodes: two hashes when they already do,
+// exchange makes this node and another hold the same records, statements and list of nodes: two hashes when they already do,
 // else the differences both ways. It reports whether there were any.
 func (g *Group) exchange(ctx context.Context, id transport.PeerID) (bool, error) {
-	revocations := g.revocations()
-	entries, sum := g.store.digest(revocations)
+	statements := g.statements()
+	entries, sum := g.store.digest(statements)
 	members := g.membersHash()
 	answer, err := g.host.Call(ctx, id, transport.KindRecords, append(append([]byte{opHash}, sum[:]...), members[:]...))
 	if err != nil {
@@ -210,19 +217,19 @@ func (g *Group) exchange(ctx context.Context, id transport.PeerID) (bool, error)
 		}
 	}
 	if answer[0]&differRecords != 0 {
-		return true, g.exchangeRecords(ctx, id, entries, revocations)
+		return true, g.exchangeRecords(ctx, id, entries, statements)
 	}
 	return answer[0] != 0, nil
 }
 
 // exchangeRecords sends what differs, both ways.
-func (g *Group) exchangeRecords(ctx context.Context, id transport.PeerID, entries []entry, revocations []byte) error {
-	answer, err := g.host.Call(ctx, id, transport.KindRecords, append([]byte{opRevocations}, revocations...))
+func (g *Group) exchangeRecords(ctx context.Context, id transport.PeerID, entries []entry, statements []byte) error {
+	answer, err := g.host.Call(ctx, id, transport.KindRecords, append([]byte{opStatements}, statements...))
 	if err != nil {
-		return fmt.Errorf("exchange revocations: %w", err)
+		return fmt.Errorf("exchange statements: %w", err)
 	}
 	if err := g.believeAll(answer); err != nil {
-		return fmt.Errorf("exchange revocations: %w", err)
+		return fmt.Errorf("exchange statements: %w", err)
 	}
 	req := []byte{opDigest}
 	for _, e := range entries {
@@ -286,7 +293,7 @@ func (g *Group) answer(op byte, b []byte) ([]byte, error) {
 			return nil, fmt.Errorf("hashes of %d bytes, want 64: %w", len(b), errWire)
 		}
 		var differ byte
-		if _, sum := g.store.digest(g.revocations()); [32]byte(b) != sum {
+		if _, sum := g.store.digest(g.statements()); [32]byte(b) != sum {
 			differ |= differRecords
 		}
 		if g.membersHash() != [32]byte(b[32:]) {
@@ -325,11 +332,11 @@ func (g *Group) answer(op byte, b []byte) ([]byte, error) {
 			return nil, err
 		}
 		return appendRecords(nil, g.held(entries), maxAnswer), nil
-	case opRevocations:
+	case opStatements:
 		if err := g.believeAll(b); err != nil {
 			return nil, err
 		}
-		return g.revocations(), nil
+		return g.statements(), nil
 	}
 	return nil, fmt.Errorf("request of kind %d: %w", op, errWire)
 }

@@ -25,12 +25,17 @@ type Credentials struct {
 	Trust   *Trust
 }
 
-// NewCredentials checks a chain against the founder's key.
-func NewCredentials(founder ed25519.PublicKey, ch Chain, subject ed25519.PublicKey, now time.Time) (*Credentials, error) {
+// NewCredentials checks a chain against the founder's key and those that followed it.
+func NewCredentials(founder ed25519.PublicKey, ch Chain, subject ed25519.PublicKey, now time.Time, line ...Succession) (*Credentials, error) {
 	if len(founder) != ed25519.PublicKeySize {
 		return nil, fmt.Errorf("founder's key of %d bytes, want %d: %w", len(founder), ed25519.PublicKeySize, ErrMalformed)
 	}
 	t := NewTrust(founder)
+	for _, s := range line {
+		if _, err := t.Succeed(s, now); err != nil {
+			return nil, err
+		}
+	}
 	if _, err := t.Verify(ch, subject, now); err != nil {
 		return nil, err
 	}
@@ -41,12 +46,16 @@ func NewCredentials(founder ed25519.PublicKey, ch Chain, subject ed25519.PublicK
 type credentialsJSON struct {
 	Founder     string   `json:"founder"`
 	Chain       string   `json:"chain"`
+	Successions string   `json:"successions,omitempty"`
 	Revocations []string `json:"revocations,omitempty"`
 }
 
 // Save keeps the credentials in a data folder (mode 0600).
 func (c *Credentials) Save(dir string) error {
-	f := credentialsJSON{Founder: hex.EncodeToString(c.Founder), Chain: hex.EncodeToString(c.Chain.Append(nil))}
+	f := credentialsJSON{
+		Founder: hex.EncodeToString(c.Founder), Chain: hex.EncodeToString(c.Chain.Append(nil)),
+		Successions: hex.EncodeToString(AppendSuccessions(nil, c.Trust.Line())),
+	}
 	for _, r := range c.Trust.Revocations() {
 		f.Revocations = append(f.Revocations, hex.EncodeToString(r.Append(nil)))
 	}
@@ -54,7 +63,8 @@ func (c *Credentials) Save(dir string) error {
 }
 
 // LoadCredentials reads what Save kept; nil without error when there are none. The node's own certificate is not judged here:
-// an expired one is loaded so that it can be renewed.
+// an expired one is loaded so that it can be renewed. Evictions were judged when they came, and stand even when the key or
+// certificate that they rest on has ended since.
 func LoadCredentials(dir string, now time.Time) (*Credentials, error) {
 	var f credentialsJSON
 	path := filepath.Join(dir, credentialsFile)
@@ -74,6 +84,15 @@ func LoadCredentials(dir string, now time.Time) (*Credentials, error) {
 		return nil, fmt.Errorf("load %s: %w", path, err)
 	}
 	c := &Credentials{Founder: founder, Chain: ch, Trust: NewTrust(founder)}
+	line, err := parseLine(f.Successions)
+	if err != nil {
+		return nil, fmt.Errorf("load %s: %w", path, err)
+	}
+	for _, s := range line {
+		if _, err := c.Trust.Succeed(s, now); err != nil {
+			return nil, fmt.Errorf("load %s: %w", path, err)
+		}
+	}
 	for _, text := range f.Revocations {
 		raw, err := hex.DecodeString(text)
 		if err != nil {
@@ -83,23 +102,35 @@ func LoadCredentials(dir string, now time.Time) (*Credentials, error) {
 		if err != nil {
 			return nil, fmt.Errorf("load %s: %w", path, err)
 		}
-		if _, err := c.Trust.Revoke(r, now); err != nil {
-			return nil, fmt.Errorf("load %s: %w", path, err)
+		if r.Mesh != c.Trust.mesh || !r.signatureGood() {
+			return nil, fmt.Errorf("load %s: revocation: %w", path, ErrForged)
 		}
+		c.Trust.keep(r)
 	}
 	return c, nil
 }
 
-// authorityJSON is the file form of an authority's key and of the tokens used so far.
-type authorityJSON struct {
-	Seed string            `json:"seed"`
-	Used map[string]uint16 `json:"used,omitempty"`
+func parseLine(text string) ([]Succession, error) {
+	raw, err := hex.DecodeString(text)
+	if err != nil {
+		return nil, fmt.Errorf("successions are not hex: %w", ErrMalformed)
+	}
+	return ParseSuccessions(raw)
 }
 
-// SaveAuthority keeps a founding authority in a data folder (mode 0600): its key and how often each token was used.
+// authorityJSON is the file form of an authority's key, of how it came from the founder's, and of the tokens used so far.
+type authorityJSON struct {
+	Seed        string            `json:"seed"`
+	Successions string            `json:"successions,omitempty"`
+	Used        map[string]uint16 `json:"used,omitempty"`
+}
+
+// SaveAuthority keeps a mesh's authority in a data folder (mode 0600): its key, its line and how often each token was used.
 func (a *Issuer) SaveAuthority(dir string) error {
-	f := authorityJSON{Seed: hex.EncodeToString(a.key.Seed()), Used: map[string]uint16{}}
 	a.mu.Lock()
+	f := authorityJSON{
+		Seed: hex.EncodeToString(a.key.Seed()), Successions: hex.EncodeToString(AppendSuccessions(nil, a.line)), Used: map[string]uint16{},
+	}
 	for id, n := range a.used {
 		f.Used[hex.EncodeToString(id[:])] = n
 	}
@@ -119,6 +150,15 @@ func LoadAuthority(dir string) (*Issuer, error) {
 		return nil, fmt.Errorf("load %s: seed is not %d bytes in hex", path, ed25519.SeedSize)
 	}
 	a := AuthorityFromKey(ed25519.NewKeyFromSeed(seed))
+	if a.line, err = parseLine(f.Successions); err != nil {
+		return nil, fmt.Errorf("load %s: %w", path, err)
+	}
+	if n := len(a.line); n > 0 {
+		if a.line[n-1].New != KeyOf(a.Public()) {
+			return nil, fmt.Errorf("load %s: the last succession is to another key: %w", path, ErrForged)
+		}
+		a.mesh = a.line[n-1].Mesh
+	}
 	for text, n := range f.Used {
 		id, err := hex.DecodeString(text)
 		if err != nil || len(id) != 8 {

@@ -15,15 +15,16 @@ type Trust struct {
 	mesh MeshID
 
 	mu      sync.RWMutex
-	roots   map[Key]bool
+	line    []Succession
+	roots   []Key // the founder's, then one for each succession
 	revoked map[Key]Revocation
 }
 
-// NewTrust trusts the founding authority of a mesh and those added later.
+// NewTrust trusts the founding authority of a mesh; Succeed makes it trust the keys that follow.
 func NewTrust(founder ed25519.PublicKey) *Trust {
 	return &Trust{
 		mesh:    MeshOf(founder),
-		roots:   map[Key]bool{KeyOf(founder): true},
+		roots:   []Key{KeyOf(founder)},
 		revoked: map[Key]Revocation{},
 	}
 }
@@ -71,8 +72,12 @@ func (t *Trust) Verify(ch Chain, subject ed25519.PublicKey, now time.Time) (Cert
 		}
 	}
 	last := ch[len(ch)-1].Issuer
-	if !t.roots[last] {
+	rank := t.rank(last)
+	if rank < 0 {
 		return Certificate{}, fmt.Errorf("certificate signed by an unknown authority: %w", ErrForeign)
+	}
+	if err := t.goodRoot(rank, now); err != nil {
+		return Certificate{}, fmt.Errorf("certificate: %w", err)
 	}
 	// A key that was evicted signs nothing new, even a founding one.
 	if r, ok := t.revoked[last]; ok && ch[len(ch)-1].NotBefore.After(r.Time) {
@@ -129,6 +134,10 @@ func (r *Revocation) appendSigned(dst []byte) []byte {
 	return append(dst, r.Issuer[:]...)
 }
 
+func (r *Revocation) signatureGood() bool {
+	return ed25519.Verify(r.Issuer[:], r.appendSigned([]byte(revocationTag)), r.Signature[:])
+}
+
 // Append adds the revocation's wire form.
 func (r *Revocation) Append(dst []byte) []byte {
 	dst = append(r.appendSigned(dst), r.Signature[:]...)
@@ -168,14 +177,17 @@ func (t *Trust) Revoke(r Revocation, now time.Time) (bool, error) {
 	if r.Mesh != t.mesh {
 		return false, fmt.Errorf("revocation of mesh %s, this is mesh %s: %w", r.Mesh, t.mesh, ErrForeign)
 	}
-	if !ed25519.Verify(r.Issuer[:], r.appendSigned([]byte(revocationTag)), r.Signature[:]) {
+	if !r.signatureGood() {
 		return false, fmt.Errorf("revocation signature: %w", ErrForged)
 	}
 	t.mu.RLock()
-	root := t.roots[r.Issuer]
-	known, ok := t.revoked[r.Subject]
+	rank := t.rank(r.Issuer)
+	err := t.goodRoot(max(rank, 0), now)
 	t.mu.RUnlock()
-	if !root {
+	if rank >= 0 && err != nil {
+		return false, fmt.Errorf("revocation: %w", err)
+	}
+	if rank < 0 {
 		c, err := t.Verify(r.Chain, r.Issuer[:], now)
 		if err != nil {
 			return false, fmt.Errorf("revocation's issuer: %w", err)
@@ -184,11 +196,19 @@ func (t *Trust) Revoke(r Revocation, now time.Time) (bool, error) {
 			return false, fmt.Errorf("revocation issued by a %s: %w", c.Role, ErrForged)
 		}
 	}
-	if ok && !r.Time.Before(known.Time) {
-		return false, nil
-	}
+	return t.keep(r), nil
+}
+
+// keep takes a revocation that has been judged, unless a better one of the same node is known: the earliest counts, then the
+// one that rests on the newest key. It reports whether it was news.
+func (t *Trust) keep(r Revocation) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if known, ok := t.revoked[r.Subject]; ok {
+		if c := r.Time.Compare(known.Time); c > 0 || c == 0 && t.rank(r.Issuer) <= t.rank(known.Issuer) {
+			return false
+		}
+	}
 	t.revoked[r.Subject] = r
-	return true, nil
+	return true
 }

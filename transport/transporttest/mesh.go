@@ -62,7 +62,7 @@ func (m *Mesh) Credentials(tb testing.TB, id *transport.Identity, role admit.Rol
 	if err != nil {
 		tb.Fatal(err)
 	}
-	creds, err := admit.NewCredentials(m.Authority.Public(), chain, id.Public(), now)
+	creds, err := admit.NewCredentials(m.Authority.Founder(), chain, id.Public(), now, m.Authority.Line()...)
 	if err != nil {
 		tb.Fatal(err)
 	}
