@@ -24,7 +24,7 @@ type shape struct {
 // drawShape picks a shape whose brute force stays small.
 func drawShape(r *rand.Rand) shape {
 	s := shape{
-		nodes: 2 + r.IntN(2), codings: 1 + r.IntN(2), memory: r.IntN(3) == 0, locality: r.IntN(3) == 0, loss: r.IntN(4) == 0,
+		nodes: 2 + r.IntN(2), codings: 1 + r.IntN(3), memory: r.IntN(3) == 0, locality: r.IntN(3) == 0, loss: r.IntN(4) == 0,
 		limits: r.IntN(5) == 0, classes: r.IntN(6) == 0, chain: r.IntN(4) == 0,
 		objective: []Objective{Latency, Latency, Latency, Throughput, Energy, Price}[r.IntN(6)],
 	}
@@ -36,7 +36,7 @@ func drawShape(r *rand.Rand) shape {
 		}
 	}
 	if s.codings > 1 {
-		s.pieces = min(s.pieces, 5)
+		s.pieces = min(s.pieces, 7-s.codings)
 	}
 	return s
 }

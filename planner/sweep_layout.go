@@ -15,7 +15,7 @@ func dimensionsOf(in *instance) dimensions {
 	l, o := in.limits(), in.p.Objective
 	d := dimensions{
 		time: o == Latency || l.Latency > 0, period: o == Throughput || l.Period > 0,
-		energy: o == Energy || l.Energy > 0, price: o == Price || l.Price > 0, loss: l.Loss > 0,
+		energy: o == Energy || l.Energy > 0, price: o == Price || l.Price > 0, loss: l.Loss > 0 || in.charge > 0,
 		memory: make([]bool, in.nodes),
 	}
 	var weights, work int64

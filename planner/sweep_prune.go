@@ -30,9 +30,7 @@ func (s *sweep) finish(l *label) {
 		s.fallback = err
 		return
 	}
-	if s.best == nil || plan.Objective < s.best.Objective {
-		s.best = plan
-	}
+	s.offer(plan)
 }
 
 // dominate sorts the layer by bound and drops every label that another one of the same key beats or equals in all.
@@ -45,7 +43,7 @@ func (s *sweep) dominate(i int) {
 		g := groups[string(l.key)]
 		beaten := false
 		for _, k := range g {
-			if covers(kept[k].vec[:y.size], l.vec[:y.size]) {
+			if s.covers(y, kept[k].vec, l.vec) {
 				beaten = true
 				break
 			}
@@ -64,10 +62,15 @@ func (s *sweep) dominate(i int) {
 // maxRivals is with how many labels of its key one is compared at most; fewer comparisons only keep more labels.
 const maxRivals = 256
 
-// covers reports whether a is nowhere larger than b.
-func covers(a, b []float64) bool {
-	for k := range a {
-		if a[k] > b[k] {
+// covers reports whether label vector a costs no more than b whatever follows: it is nowhere larger, or, where loss is charged for,
+// its loss is smaller by what its latest time is later. No schedule ends later by more than the latest of its times does.
+func (s *sweep) covers(y *layout, a, b []float64) bool {
+	size, slack := y.size, 0.0
+	if s.in.charge > 0 {
+		size, slack = y.loss, s.in.charge*(b[y.loss]-a[y.loss])
+	}
+	for k := range size {
+		if a[k] > b[k]+slack {
 			return false
 		}
 	}
