@@ -24,7 +24,7 @@ type shape struct {
 // drawShape picks a shape whose brute force stays small.
 func drawShape(r *rand.Rand) shape {
 	s := shape{
-		nodes: 2 + r.IntN(2), codings: 1 + r.IntN(3), memory: r.IntN(3) == 0, locality: r.IntN(3) == 0, loss: r.IntN(4) == 0,
+		nodes: 2 + r.IntN(2), codings: 1 + r.IntN(2), memory: r.IntN(3) == 0, locality: r.IntN(3) == 0, loss: r.IntN(4) == 0,
 		limits: r.IntN(5) == 0, classes: r.IntN(6) == 0, chain: r.IntN(4) == 0,
 		objective: []Objective{Latency, Latency, Latency, Throughput, Energy, Price}[r.IntN(6)],
 	}
@@ -36,7 +36,10 @@ func drawShape(r *rand.Rand) shape {
 		}
 	}
 	if s.codings > 1 {
-		s.pieces = min(s.pieces, 7-s.codings)
+		s.pieces = min(s.pieces, 5)
+		if r.IntN(4) == 0 {
+			s.codings, s.nodes, s.pieces = 3, 2, min(s.pieces, 3)
+		}
 	}
 	return s
 }
@@ -202,6 +205,9 @@ func bruteCodings(in *instance, place []NodeID) (float64, bool) {
 			}
 		}
 		plan := t.bare(place)
+		if in.p.Limits.Stages > 0 {
+			t.stages(plan)
+		}
 		if in.withinLimits(plan) == nil && plan.Objective < best {
 			best, found = plan.Objective, true
 		}

@@ -123,6 +123,7 @@ type sweep struct {
 	best     *Plan
 	first    time.Duration // when search first improved on the plans that need none
 	fallback error         // why the last candidate was not feasible
+	rejected float64       // least bound of a label of the last step whose plan broke a limit
 	explored int
 	dims     dimensions
 	lightest []float64

@@ -44,6 +44,7 @@ type layout struct {
 	energy, price     int
 	loss              int
 	weights, work     int
+	used              int // 1 per node that has a piece
 	size              int
 }
 
@@ -146,6 +147,7 @@ func (s *sweep) place(y *layout) {
 	mem := slices.Contains(s.dims.memory, true)
 	y.weights = take(mem, n)
 	y.work = take(mem, n)
+	y.used = take(s.in.limits().Stages > 0, n)
 	y.size = at
 }
 

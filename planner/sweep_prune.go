@@ -27,16 +27,19 @@ func (s *sweep) finish(l *label) {
 	}
 	plan, err := s.in.evaluate(place, codings)
 	if err != nil {
-		s.fallback = err
+		s.fallback, s.rejected = err, min(s.rejected, l.bound)
 		return
 	}
 	s.offer(plan)
 }
 
-// dominate sorts the layer by bound and drops every label that another one of the same key beats or equals in all.
-func (s *sweep) dominate(i int) {
+// dominate sorts the layer by bound and, if asked to, drops every label that another one of the same key beats or equals in all.
+func (s *sweep) dominate(i int, drop bool) {
 	y := &s.steps[i]
 	slices.SortFunc(s.cur.labels, func(a, b label) int { return cmp.Compare(a.bound, b.bound) })
+	if !drop {
+		return
+	}
 	groups := map[string][]int{}
 	kept := s.cur.labels[:0]
 	for _, l := range s.cur.labels {
