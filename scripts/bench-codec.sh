@@ -71,6 +71,9 @@ fi
 if [ -n "$answers" ]; then
 	exit
 fi
-for target in FuzzDecode FuzzRoundTrip; do
-	go test ./codec -run xxx -fuzz "^$target\$" -fuzztime "${fuzz}x" | tail -3
+for room in ./codec ./codec/calibrate; do
+	for target in $(sed -n 's/^func \(Fuzz[A-Za-z]*\)(.*/\1/p' "$room"/*_test.go); do
+		echo "$target, $fuzz executions:"
+		go test "$room" -run xxx -fuzz "^$target\$" -fuzztime "${fuzz}x" | tail -3
+	done
 done

@@ -184,7 +184,7 @@ func (h *Host) send(ctx context.Context, to PeerID, hd Header, body func(io.Writ
 		abort(CodeCanceled)
 		return h.explain(ctx, to, h.answerInstead(s, to, err))
 	}
-	if err := s.Close(); err != nil {
+	if err := h.endRequest(s, to); err != nil {
 		return h.explain(ctx, to, err)
 	}
 	if err := readStatus(s, to); err != nil {
@@ -199,6 +199,14 @@ func (h *Host) send(ctx context.Context, to PeerID, hd Header, body func(io.Writ
 	meter.finish(rc)
 	_, _ = io.ReadFull(s, make([]byte, 1)) // the end of the stream, so that QUIC forgets it
 	return nil
+}
+
+// endRequest closes the request's direction. A peer that has stopped reading in the meantime is asked why.
+func (h *Host) endRequest(s *quic.Stream, to PeerID) error {
+	if err := s.Close(); err == nil {
+		return nil
+	}
+	return h.answerInstead(s, to, context.Cause(s.Context())) // Close does not say what ended the stream
 }
 
 // answerInstead is why the peer stopped reading, if it left an answer; otherwise the write error itself.
@@ -303,7 +311,10 @@ func (st *Stream) Write(p []byte) (int, error) {
 // CloseWrite ends the request: the peer's handler reads io.EOF.
 func (st *Stream) CloseWrite() error {
 	st.wclosed = true
-	return st.s.Close()
+	if err := st.host.endRequest(st.s, st.Peer()); err != nil {
+		return st.host.explain(st.ctx, st.Peer(), err)
+	}
+	return nil
 }
 
 // Read reads the answer; io.EOF when the handler has returned. A handler that failed shows as a RemoteError.
