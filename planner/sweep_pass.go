@@ -58,9 +58,9 @@ func (l *layer) grow(size, key int) ([]float64, []byte) {
 // label, and is made again with labels that replace none.
 func (s *sweep) pass(width int) (float64, bool) {
 	bound, exact := s.passOnce(width, true)
-	if s.in.limits().Stages > 0 && s.rejected < bound {
+	if rejected := s.rejected; s.in.limits().Stages > 0 && rejected < bound {
 		again, done := s.passOnce(width, false)
-		return max(min(bound, s.rejected), again), done
+		return max(rejected, again), done
 	}
 	return bound, exact
 }
