@@ -382,36 +382,3 @@ func (s *sweep) run(i int, y, z *layout, l *label, n NodeID, child *label) {
 		child.vec[z.work+int(n)] = max(child.vec[z.work+int(n)], float64(piece.Work))
 	}
 }
-
-// allowed reports whether the label can still meet every limit.
-func (s *sweep) allowed(z *layout, l *label) bool {
-	in, lim := s.in, s.in.limits()
-	if z.used >= 0 {
-		used := 0.0
-		for n := range in.nodes {
-			used += l.vec[z.used+n]
-		}
-		if used > float64(lim.Stages) {
-			return false
-		}
-	}
-	if z.weights >= 0 {
-		for n := range in.nodes {
-			if s.dims.memory[n] && l.vec[z.weights+n]+l.vec[z.work+n] > float64(in.p.Nodes[n].Memory) {
-				return false
-			}
-		}
-	}
-	within := func(at int, limit float64) bool { return limit == 0 || at < 0 || l.vec[at] <= limit*(1+limitSlack) }
-	if !within(z.energy, lim.Energy) || !within(z.price, lim.Price) || !within(z.loss, lim.Loss) || !within(z.latency, lim.Latency.Seconds()) {
-		return false
-	}
-	if lim.Period > 0 {
-		for k := range in.nodes * (in.nodes + 1) {
-			if !within(z.busy+k, lim.Period.Seconds()) {
-				return false
-			}
-		}
-	}
-	return true
-}
