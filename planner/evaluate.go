@@ -276,7 +276,7 @@ func (t *timeline) bare(place []NodeID) *Plan {
 	case Price:
 		plan.Objective = plan.Cost.Price
 	default:
-		plan.Objective = t.latency
+		plan.Objective = t.latency + t.in.charge*plan.Cost.Loss
 	}
 	return plan
 }

@@ -163,7 +163,12 @@ func Explain(p *Problem, plan *Plan, others []Alternative) string {
 		fmt.Fprintf(&b, "; accuracy loss %.3g", plan.Cost.Loss)
 	}
 	q := plan.Proof
-	fmt.Fprintf(&b, "\nProof: %s; bound %s, gap %.2f %%, %s in %s, %d steps.\n", q.Claim, formatObjective(p.Objective, q.Bound), 100*q.Gap, q.Solver, round(q.Elapsed), q.Explored)
+	first := ""
+	if q.First > 0 {
+		first = ", the first searched plan after " + round(q.First).String()
+	}
+	fmt.Fprintf(&b, "\nProof: %s; bound %s, gap %.2f %%, %s in %s%s, %d steps.\n",
+		q.Claim, formatObjective(p.Objective, q.Bound), 100*q.Gap, q.Solver, round(q.Elapsed), first, q.Explored)
 	if len(others) > 0 {
 		b.WriteString("Alternatives:\n")
 	}

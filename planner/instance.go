@@ -13,6 +13,9 @@ type instance struct {
 	// relaxed forgets the limits and what couples pieces by sums: its optimum bounds the problem's. Codings that alone break
 	// the accuracy budget stay out.
 	relaxed bool
+	// charge is seconds added to the latency per unit of accuracy lost: the Lagrangian multiplier of the accuracy budget, in
+	// relaxed instances only.
+	charge float64
 	// run is wall-clock seconds of a piece on a node, +Inf where it must not or cannot run: [piece*nodes+node].
 	run []float64
 	// joules and price of a piece on a node, parallel to run.
@@ -39,11 +42,12 @@ func newInstance(p *Problem) (*instance, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
-	return prepare(p, false)
+	return prepare(&instance{p: p})
 }
 
-func prepare(p *Problem, relaxed bool) (*instance, error) {
-	in := &instance{p: p, pieces: len(p.Pieces), nodes: len(p.Nodes), relaxed: relaxed}
+// prepare fills in an instance of which the problem, and what is relaxed, are given.
+func prepare(in *instance) (*instance, error) {
+	in.pieces, in.nodes = len(in.p.Pieces), len(in.p.Nodes)
 	in.fillPieces()
 	in.fillHops()
 	return in, in.reachable()
@@ -178,7 +182,7 @@ func (in *instance) weigh(h *hop) float64 {
 	case Throughput:
 		return max(h.encode, h.wire, h.decode)
 	default:
-		return h.seconds()
+		return h.seconds() + in.charge*h.loss
 	}
 }
 
@@ -197,7 +201,7 @@ func (in *instance) front(ways []hop) []hop {
 			if additive(in.p.Objective) && l.Latency+l.Period == 0 {
 				return true
 			}
-			if k.wire > w.wire || k.seconds() > w.seconds() {
+			if delays(&k, &w) > in.charge*(w.loss-k.loss) {
 				return false
 			}
 			return (in.p.Objective != Throughput && l.Period == 0) || (k.encode <= w.encode && k.decode <= w.decode)
@@ -207,6 +211,12 @@ func (in *instance) front(ways []hop) []hop {
 		}
 	}
 	return kept
+}
+
+// delays is by how much, at most, the link is free later or the value there later when hop k takes the place of hop w.
+func delays(k, w *hop) float64 {
+	free := max(0, k.encode-w.encode) + k.wire - w.wire
+	return max(0, free, free+k.decode-w.decode)
 }
 
 // at lists the nodes that hold an External value from the start.

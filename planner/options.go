@@ -59,7 +59,7 @@ func (in *instance) holder(v ValueID, n NodeID, k int) (NodeID, hop, bool) {
 type optionTable struct {
 	in   *instance
 	rows [][]option
-	// least is the fewest seconds of each row, +Inf where it is empty.
+	// least is the fewest seconds of each row, what its loss is charged with included; +Inf where it is empty.
 	least []float64
 }
 
@@ -75,7 +75,7 @@ func newOptionTable(in *instance) *optionTable {
 				}
 				t.rows[k] = in.options(ValueID(v), NodeID(a), NodeID(b))
 				for _, o := range t.rows[k] {
-					t.least[k] = min(t.least[k], o.hop.seconds())
+					t.least[k] = min(t.least[k], o.hop.seconds()+in.charge*o.hop.loss)
 				}
 			}
 		}

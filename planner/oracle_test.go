@@ -50,6 +50,36 @@ func TestSweepAgreesWithBruteForce(t *testing.T) {
 	t.Logf("%d problems solved alike, %d infeasible for both", solved, infeasible)
 }
 
+// A limit on stages, which only whole plans can be held to.
+func TestStagesAgreesWithBruteForce(t *testing.T) {
+	binding := 0
+	for seed := range oracletest.Seeds(t, 300) {
+		r := rand.New(rand.NewPCG(seed, 23))
+		s := drawShape(r)
+		s.codings = 1
+		s.pieces = min(s.pieces, 7)
+		p := drawProblem(r, s)
+		free, _ := auto{}.Plan(context.Background(), p)
+		p.Limits.Stages = 1 + r.IntN(4)
+		in, err := newInstance(p)
+		if err != nil {
+			continue
+		}
+		want, ok := bruteForce(in)
+		plan, err := in.sweep(context.Background(), 1<<20)
+		if ok != (err == nil) || ok && (!plan.Proof.Optimal || !near(plan.Objective, want) || len(plan.Stages) > p.Limits.Stages) {
+			t.Fatalf("seed %d, %d stages (%s): brute force finds %v (%v), sweep %v, %v", seed, p.Limits.Stages, p.Objective, want, ok, plan, err)
+		}
+		if ok && free.Objective < want*(1-oracleSlack) {
+			binding++
+		}
+		if narrow, err := in.sweep(context.Background(), 2); err == nil && narrow.Proof.Bound > want*(1+oracleSlack) {
+			t.Fatalf("seed %d, width 2: bound %v, the optimum is %v", seed, narrow.Proof.Bound, want)
+		}
+	}
+	t.Logf("the limit was felt in %d problems", binding)
+}
+
 func TestPipelineAgreesWithBruteForce(t *testing.T) {
 	for seed := range oracletest.Seeds(t, 300) {
 		r := rand.New(rand.NewPCG(seed, 8))

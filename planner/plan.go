@@ -61,6 +61,8 @@ type Proof struct {
 	Gap     float64
 	Optimal bool
 	Elapsed time.Duration
+	// First is when search first found a plan better than those that need none; 0 when it never did, or does not say.
+	First time.Duration
 	// Explored counts the solver's own steps: states, cuts or branches.
 	Explored int
 }

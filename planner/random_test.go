@@ -37,6 +37,9 @@ func drawShape(r *rand.Rand) shape {
 	}
 	if s.codings > 1 {
 		s.pieces = min(s.pieces, 5)
+		if r.IntN(4) == 0 {
+			s.codings, s.nodes, s.pieces = 3, 2, min(s.pieces, 3)
+		}
 	}
 	return s
 }
@@ -202,6 +205,9 @@ func bruteCodings(in *instance, place []NodeID) (float64, bool) {
 			}
 		}
 		plan := t.bare(place)
+		if in.p.Limits.Stages > 0 {
+			t.stages(plan)
+		}
 		if in.withinLimits(plan) == nil && plan.Objective < best {
 			best, found = plan.Objective, true
 		}

@@ -3,7 +3,6 @@ package planner
 import (
 	"context"
 	"math"
-	"slices"
 	"time"
 )
 
@@ -29,12 +28,18 @@ type sweepOptions struct {
 	width int
 	// contiguous asks for pipelines: a node's pieces follow each other.
 	contiguous bool
+	// start, when not nil, is a plan of the same instance to begin with.
+	start *Plan
 }
 
 func (in *instance) sweepWith(ctx context.Context, o sweepOptions) (*Plan, error) {
 	begin, maxWidth := time.Now(), o.width
 	s := newSweep(ctx, in)
+	s.begin = begin
 	s.best, s.fallback = in.incumbent()
+	if o.start != nil && (s.best == nil || o.start.Objective < s.best.Objective) {
+		s.best = o.start
+	}
 	bound, exact := s.rootBound(), false
 	name, claim := "sweep", "dynamic programming over the pieces in order, with dominance and lower bounds: optimal when no label was dropped for width"
 	if o.contiguous {
@@ -47,9 +52,9 @@ func (in *instance) sweepWith(ctx context.Context, o sweepOptions) (*Plan, error
 		if exact || width >= maxWidth || ctx.Err() != nil || s.closed(bound) {
 			break
 		}
-		// The relaxation first, as wide as the next pass; at first for shares of the accuracy budget too.
+		// The relaxation first, as wide as the next pass.
 		o.width = min(widen*width, maxWidth)
-		bound = max(bound, in.relaxation(ctx, s, o, width == narrow))
+		bound = max(bound, in.relaxation(ctx, s, o))
 	}
 	if s.best == nil {
 		return nil, in.whyInfeasible(ctx, s.fallback)
@@ -58,7 +63,7 @@ func (in *instance) sweepWith(ctx context.Context, o sweepOptions) (*Plan, error
 		bound = s.best.Objective
 	}
 	return in.prove(s.best, Proof{
-		Solver: name, Bound: min(bound, s.best.Objective), Elapsed: time.Since(begin), Explored: s.explored, Claim: claim,
+		Solver: name, Bound: min(bound, s.best.Objective), Elapsed: time.Since(begin), First: s.first, Explored: s.explored, Claim: claim,
 	}), nil
 }
 
@@ -67,90 +72,6 @@ const (
 	narrow = 16
 	widen  = 8
 )
-
-// relaxation solves the problem without its limits, and without the pieces that read nothing, which is far easier: few codings and few
-// numbers per label matter then. Its bound holds for the problem, and a plan of it that keeps the limits is an incumbent, often already
-// the best. Where codings together lose too much, it is solved again, when shares are asked for, with only those that lose a share of the
-// accuracy budget.
-func (in *instance) relaxation(ctx context.Context, s *sweep, o sweepOptions, shares bool) float64 {
-	d := dimensionsOf(in)
-	if in.relaxed || in.p.Limits == (Limits{}) && !slices.Contains(d.memory, true) && !in.hasOrphans() {
-		return 0
-	}
-	easy, orphans := in.withoutOrphans()
-	bound := in.loosely(ctx, s, o, easy, orphans)
-	if in.p.Limits.Loss == 0 || !shares {
-		return bound
-	}
-	for _, share := range []float64{1. / 2, 1. / 3, 1. / 4, 1. / 6, 1. / 10, 1e-9} {
-		if ctx.Err() != nil || s.closed(bound) {
-			break
-		}
-		p := *easy
-		p.Limits.Loss *= share
-		in.loosely(ctx, s, o, &p, orphans)
-	}
-	return bound
-}
-
-// loosely solves the easy problem without limits, takes its plan where it keeps the limits, and returns its bound.
-func (in *instance) loosely(ctx context.Context, s *sweep, o sweepOptions, easy *Problem, orphans []int) float64 {
-	loose, err := prepare(easy, true)
-	if err != nil {
-		return 0
-	}
-	plan, err := loose.sweepWith(ctx, o)
-	if err != nil {
-		return 0
-	}
-	for _, i := range orphans {
-		for _, v := range in.p.Pieces[i].Out {
-			if c := in.p.Values[v].Consumers; len(c) > 0 && in.run[i*in.nodes+int(plan.Place[c[0]])] < inf {
-				plan.Place[i] = plan.Place[c[0]]
-			}
-		}
-	}
-	s.explored += plan.Proof.Explored
-	if strict, err := in.evaluate(plan.Place, plan.Codings()); err == nil && (s.best == nil || strict.Objective < s.best.Objective) {
-		s.best = strict
-	}
-	return plan.Proof.Bound
-}
-
-// hasOrphans reports whether some piece reads nothing: a constant that the model makes as it runs.
-func (in *instance) hasOrphans() bool {
-	return slices.ContainsFunc(in.p.Pieces, func(c Piece) bool { return len(c.In) == 0 && len(c.Out) > 0 })
-}
-
-// withoutOrphans is the problem with the pieces that read nothing done at once and everywhere, for nothing; and those pieces. They
-// could start at any time, which keeps labels apart that are alike in all that matters.
-func (in *instance) withoutOrphans() (*Problem, []int) {
-	if !in.hasOrphans() || in.p.Objective != Latency {
-		return in.p, nil
-	}
-	p := *in.p
-	p.Pieces, p.Values = slices.Clone(p.Pieces), slices.Clone(p.Values)
-	everywhere := make([]NodeID, in.nodes)
-	for n := range everywhere {
-		everywhere[n] = NodeID(n)
-	}
-	var orphans []int
-	for i := range p.Pieces {
-		c := &p.Pieces[i]
-		if len(c.In) > 0 || len(c.Out) == 0 {
-			continue
-		}
-		orphans = append(orphans, i)
-		for _, v := range c.Out {
-			p.Values[v].Producer, p.Values[v].At = External, everywhere
-		}
-		c.Out, c.Time = nil, slices.Clone(c.Time)
-		for n := range c.Time {
-			c.Time[n] = min(c.Time[n], 0)
-		}
-	}
-	return &p, orphans
-}
 
 // Codings are the ones that the plan's transfers use.
 func (p *Plan) Codings() Codings {
@@ -164,6 +85,17 @@ func (p *Plan) Codings() Codings {
 // closed reports whether the incumbent meets the bound.
 func (s *sweep) closed(bound float64) bool {
 	return s.best != nil && s.best.Objective <= bound*(1+proofSlack)
+}
+
+// offer takes a plan that search found when it is better than the incumbent.
+func (s *sweep) offer(plan *Plan) {
+	if s.best != nil && plan.Objective >= s.best.Objective {
+		return
+	}
+	s.best = plan
+	if s.first == 0 {
+		s.first = time.Since(s.begin)
+	}
 }
 
 // proofSlack is the relative difference below which a bound and an objective are the same sum in another order.
@@ -187,8 +119,11 @@ type sweep struct {
 	options  *optionTable
 	tails    []float64 // [piece*nodes+node]
 	steps    []layout  // before piece i; one more for the end
+	begin    time.Time
 	best     *Plan
-	fallback error // why the last candidate was not feasible
+	first    time.Duration // when search first improved on the plans that need none
+	fallback error         // why the last candidate was not feasible
+	rejected float64       // least bound of a label of the last step whose plan broke a limit
 	explored int
 	dims     dimensions
 	lightest []float64

@@ -138,6 +138,9 @@ func (s *sweep) latencyBound(i int, y *layout, l *label) float64 {
 		}
 		bound = max(bound, least)
 	}
+	if in.charge > 0 {
+		bound += in.charge * l.vec[y.loss]
+	}
 	return bound
 }
 

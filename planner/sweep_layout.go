@@ -15,7 +15,7 @@ func dimensionsOf(in *instance) dimensions {
 	l, o := in.limits(), in.p.Objective
 	d := dimensions{
 		time: o == Latency || l.Latency > 0, period: o == Throughput || l.Period > 0,
-		energy: o == Energy || l.Energy > 0, price: o == Price || l.Price > 0, loss: l.Loss > 0,
+		energy: o == Energy || l.Energy > 0, price: o == Price || l.Price > 0, loss: l.Loss > 0 || in.charge > 0,
 		memory: make([]bool, in.nodes),
 	}
 	var weights, work int64
@@ -44,6 +44,7 @@ type layout struct {
 	energy, price     int
 	loss              int
 	weights, work     int
+	used              int // 1 per node that has a piece
 	size              int
 }
 
@@ -146,6 +147,7 @@ func (s *sweep) place(y *layout) {
 	mem := slices.Contains(s.dims.memory, true)
 	y.weights = take(mem, n)
 	y.work = take(mem, n)
+	y.used = take(s.in.limits().Stages > 0, n)
 	y.size = at
 }
 

@@ -52,11 +52,25 @@ func (l *layer) grow(size, key int) ([]float64, []byte) {
 
 // pass sweeps once over the pieces and keeps at most width labels per step. It returns a lower bound on every plan, and whether
 // the pass was exact.
+//
+// A limit on stages couples the whole plan, as how pieces join into stages depends on when everything happens: labels only count
+// nodes, and one that replaces another may turn out to have too many stages in the end. The pass then bounds nothing above that
+// label, and is made again with labels that replace none.
 func (s *sweep) pass(width int) (float64, bool) {
+	bound, exact := s.passOnce(width, true)
+	if rejected := s.rejected; s.in.limits().Stages > 0 && rejected < bound {
+		again, done := s.passOnce(width, false)
+		return max(rejected, again), done
+	}
+	return bound, exact
+}
+
+func (s *sweep) passOnce(width int, dominance bool) (float64, bool) {
 	if s.cur == nil {
 		s.cur, s.nxt = &layer{}, &layer{}
 	}
 	bound, exact := inf, true
+	s.rejected = inf
 	s.cur.reset()
 	s.seed()
 	for i := range s.in.pieces {
@@ -68,7 +82,7 @@ func (s *sweep) pass(width int) (float64, bool) {
 			s.expand(i, &s.cur.labels[k])
 		}
 		s.cur, s.nxt = s.nxt, s.cur
-		s.dominate(i + 1)
+		s.dominate(i+1, dominance)
 		if len(s.cur.labels) > width {
 			exact = false
 			bound = min(bound, s.cur.labels[width].bound)
@@ -360,32 +374,11 @@ func (s *sweep) run(i int, y, z *layout, l *label, n NodeID, child *label) {
 	if z.price >= 0 {
 		child.vec[z.price] += in.price[k]
 	}
+	if z.used >= 0 {
+		child.vec[z.used+int(n)] = 1
+	}
 	if z.weights >= 0 {
 		child.vec[z.weights+int(n)] += float64(piece.Weights)
 		child.vec[z.work+int(n)] = max(child.vec[z.work+int(n)], float64(piece.Work))
 	}
-}
-
-// allowed reports whether the label can still meet every limit.
-func (s *sweep) allowed(z *layout, l *label) bool {
-	in, lim := s.in, s.in.limits()
-	if z.weights >= 0 {
-		for n := range in.nodes {
-			if s.dims.memory[n] && l.vec[z.weights+n]+l.vec[z.work+n] > float64(in.p.Nodes[n].Memory) {
-				return false
-			}
-		}
-	}
-	within := func(at int, limit float64) bool { return limit == 0 || at < 0 || l.vec[at] <= limit*(1+limitSlack) }
-	if !within(z.energy, lim.Energy) || !within(z.price, lim.Price) || !within(z.loss, lim.Loss) || !within(z.latency, lim.Latency.Seconds()) {
-		return false
-	}
-	if lim.Period > 0 {
-		for k := range in.nodes * (in.nodes + 1) {
-			if !within(z.busy+k, lim.Period.Seconds()) {
-				return false
-			}
-		}
-	}
-	return true
 }

@@ -376,6 +376,7 @@ type planReport struct {
 	Solver       string            `json:"solver"`
 	Claim        string            `json:"claim"`
 	Seconds      float64           `json:"seconds"`
+	First        float64           `json:"first_plan_seconds,omitempty"`
 	Steps        int               `json:"steps"`
 	LatencyMS    float64           `json:"latency_ms"`
 	PeriodMS     float64           `json:"period_ms"`
@@ -421,7 +422,7 @@ func reportPlan(p *planner.Problem, plan *planner.Plan, others []planner.Alterna
 	q := plan.Proof
 	r := planReport{
 		Model: p.Model, Objective: p.Objective, Value: plan.Objective, Bound: q.Bound, Gap: q.Gap, Optimal: q.Optimal, Solver: q.Solver,
-		Claim: q.Claim, Seconds: q.Elapsed.Seconds(), Steps: q.Explored, LatencyMS: milliseconds(plan.Cost.Latency),
+		Claim: q.Claim, Seconds: q.Elapsed.Seconds(), First: q.First.Seconds(), Steps: q.Explored, LatencyMS: milliseconds(plan.Cost.Latency),
 		PeriodMS: milliseconds(plan.Cost.Period), Joules: plan.Cost.Energy, Bytes: plan.Cost.Bytes, Loss: plan.Cost.Loss,
 		Stages: []planStage{}, Transfers: []planTransfer{}, Limits: planner.Critical(p, plan),
 	}
