@@ -66,6 +66,9 @@ func agreements(w io.Writer, dir, title, picture string) error {
 	if err != nil {
 		return err
 	}
+	if len(files) == 0 {
+		return nil
+	}
 	fmt.Fprintf(w, "## On %s\n\n", title)
 	fmt.Fprintf(w, "| model | task | fitted | judged | answers | cuts | bits, median | least | most | at 1.5 bits | at 0.8 bits |\n|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n")
 	var all []float64
