@@ -4,13 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/cleave-mesh/cleave/codec"
@@ -34,130 +31,6 @@ const (
 
 // ErrPlan is wrapped by every error about a plan request that cannot be met.
 var ErrPlan = errors.New("no plan")
-
-// livePlan is a plan together with what it was made from.
-type livePlan struct {
-	id        string // content address, hex
-	request   client.PlanRequest
-	model     store.Name
-	strategy  string
-	planner   string
-	frame     *frameHere
-	problem   *planner.Problem
-	plan      *planner.Plan
-	known     *calibration // nil where the model has none for this graph
-	installMu sync.Mutex
-	installed bool // guarded by installMu
-}
-
-// speed is that of the plan's node of this name, relative to the machine that codec times refer to.
-func (lp *livePlan) speed(name string) float64 {
-	for _, node := range lp.problem.Nodes {
-		if node.Name == name && node.Speed > 0 {
-			return node.Speed
-		}
-	}
-	return 1
-}
-
-// planTable holds plans by id and the current one of each request. It is safe for concurrent use.
-type planTable struct {
-	slots chan struct{} // one for each request that may be under way
-
-	mu      sync.Mutex
-	byID    map[string]*livePlan // guarded by mu
-	order   []string             // guarded by mu; of byID, oldest first
-	current map[string]current   // guarded by mu; by request
-}
-
-// current is the plan in force for a request, and the state of the mesh it was made in.
-type current struct {
-	plan  *livePlan
-	epoch uint64
-}
-
-func newPlanTable(slots int) *planTable {
-	return &planTable{slots: make(chan struct{}, slots), byID: map[string]*livePlan{}, current: map[string]current{}}
-}
-
-func (t *planTable) get(id string) *livePlan {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.byID[id]
-}
-
-// inForce is the plan in force for a request. One that was made in another state of the mesh counts until the control loop
-// has replaced it, as long as all its nodes are usable.
-func (t *planTable) inForce(key string, epoch uint64, usable func(*livePlan) bool) *livePlan {
-	t.mu.Lock()
-	c, ok := t.current[key]
-	t.mu.Unlock()
-	if ok && (c.epoch == epoch || usable(c.plan)) {
-		return c.plan
-	}
-	return nil
-}
-
-// put keeps a plan, as the one in force for key when key is not "". It gives back the plan that is kept for its id.
-func (t *planTable) put(key string, epoch uint64, lp *livePlan) *livePlan {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if old, ok := t.byID[lp.id]; ok {
-		// Equal plans are one; the newer prediction counts.
-		old.installMu.Lock()
-		lp.installed = old.installed
-		old.installMu.Unlock()
-	} else if t.order = append(t.order, lp.id); len(t.order) > maxPlans {
-		delete(t.byID, t.order[0])
-		t.order = t.order[1:]
-	}
-	t.byID[lp.id] = lp
-	if key != "" {
-		t.current[key] = current{lp, epoch}
-	}
-	return lp
-}
-
-func (t *planTable) list() []*livePlan {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var out []*livePlan
-	for _, id := range t.order {
-		out = append(out, t.byID[id])
-	}
-	return out
-}
-
-// inUse is every request that has a plan in force.
-func (t *planTable) inUse() map[string]current {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	out := make(map[string]current, len(t.current))
-	for k, c := range t.current {
-		out[k] = c
-	}
-	return out
-}
-
-func (t *planTable) drop(model store.Digest) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for k, c := range t.current {
-		if c.plan.model.Digest == model {
-			delete(t.current, k)
-		}
-	}
-}
-
-// requestKey identifies a plan request. Its fields are in a fixed order, and maps are sorted by the encoder.
-func requestKey(r client.PlanRequest) string {
-	r.Install = false
-	b, err := json.Marshal(r)
-	if err != nil {
-		return fmt.Sprint(r)
-	}
-	return string(b)
-}
 
 // planFor is the plan in force for a request: the one made in this state of the mesh, or a new one.
 func (n *Node) planFor(ctx context.Context, r client.PlanRequest) (*livePlan, error) {
@@ -378,88 +251,6 @@ func (n *Node) codings(c *canonical) map[split.ValueID][]planner.Coding {
 
 // rawOverhead is about what a frame of codec raw adds to a tensor's bytes.
 const rawOverhead = 64
-
-// strategy chooses the planner for a request and narrows the question where the strategy fixes something.
-func (n *Node) strategy(q *placement.Question, r *client.PlanRequest) (planner.Planner, error) {
-	name := r.Planner
-	all := q.Codings
-	only := func(keep func(codec string) bool) {
-		inputs := q.Graph.Inputs
-		q.Codings = func(v split.ValueID) []planner.Coding {
-			if !slices.Contains(inputs, v) {
-				return all(v)
-			}
-			var out []planner.Coding
-			for _, c := range all(v) {
-				if keep(c.Codec) {
-					out = append(out, c)
-				}
-			}
-			return out
-		}
-	}
-	switch r.Strategy {
-	case client.Best, client.BestInputsStay:
-	case client.DeviceOnly:
-		name = "device-only"
-	case client.CloudOnlyRaw:
-		name = "cloud-only"
-		only(func(c string) bool { return c == "raw" })
-	case client.CloudOnlyJPEG:
-		name = "cloud-only-jpeg"
-		q.Limits.Loss = 0 // the baseline is what it is; its loss is reported
-		jpeg := false
-		for _, v := range q.Graph.Inputs {
-			for _, c := range all(v) {
-				jpeg = jpeg || strings.HasPrefix(c.Codec, "jpeg")
-			}
-		}
-		if !jpeg {
-			return nil, fmt.Errorf("%w: model %s has no picture input: push it with --image to say how its input maps to pixels", ErrPlan, r.Model)
-		}
-		only(func(c string) bool { return strings.HasPrefix(c, "jpeg") })
-	default:
-		return nil, fmt.Errorf("%w: unknown strategy %q: use one of %s", ErrPlan, r.Strategy, strings.Join(client.Strategies(), ", "))
-	}
-	p, err := planner.Lookup(name)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrPlan, err)
-	}
-	return p, nil
-}
-
-// viaTries is how many places are tried for the pieces that a request wants on certain nodes.
-const viaTries = 8
-
-// solve finds a plan in which each node of via runs at least one piece: pieces spread over the model are pinned there, at
-// several offsets, and the best plan counts.
-func solve(ctx context.Context, solver planner.Planner, p *planner.Problem, via []planner.NodeID) (*planner.Plan, error) {
-	if len(via) == 0 || len(p.Pieces) == 0 {
-		return solver.Plan(ctx, p)
-	}
-	var best *planner.Plan
-	var failure error
-	for try := range viaTries {
-		pinned := *p
-		pinned.Pieces = slices.Clone(p.Pieces)
-		for i, node := range via {
-			at := (2*(i*viaTries+try) + 1) * len(p.Pieces) / (2 * viaTries * len(via))
-			pinned.Pieces[min(at, len(p.Pieces)-1)].Pin = []planner.NodeID{node}
-		}
-		plan, err := solver.Plan(ctx, &pinned)
-		if err != nil {
-			failure = err
-			continue
-		}
-		if best == nil || plan.Cost.Latency < best.Cost.Latency {
-			best = plan
-		}
-	}
-	if best == nil {
-		return nil, failure
-	}
-	return best, nil
-}
 
 // planRest plans what remains of a request whose plan broke, and makes it ready. It gives the plan in the ids of the request's
 // problem, and the new plan's id.
