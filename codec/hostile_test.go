@@ -98,7 +98,7 @@ func TestDecodingMemory(t *testing.T) {
 // TestScratchIsConstant decodes the largest chunks of every codec with fresh scratch memory.
 func TestScratchIsConstant(t *testing.T) {
 	if testing.Short() {
-		t.Skip("large chunks")
+		t.Skip("decodes the largest chunks of every codec, too slow under the race detector")
 	}
 	rng := newRand(t, 14)
 	for _, text := range []string{"raw", "lossless", "float16", "float8", "int8", "int4:entropy=rans", "int2:group=16", "uniform"} {
