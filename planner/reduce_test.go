@@ -97,6 +97,47 @@ func TestReducedSweepIsWhole(t *testing.T) {
 	}
 }
 
+// Cut vertices: times that nothing can make use of are raised, so that the labels of a node become one there. The optimum is the same with
+// and without, and there are fewer labels.
+func TestCutVerticesLoseNothing(t *testing.T) {
+	for seed := range oracletest.Seeds(t, 300) {
+		r := rand.New(rand.NewPCG(seed, 34))
+		s := drawShape(r)
+		s.objective = Latency
+		in, err := newInstance(drawProblem(r, s))
+		if err != nil {
+			continue
+		}
+		var best [2]*Plan
+		for k, late := range []bool{false, true} {
+			s := newSweep(context.Background(), in)
+			s.late = late
+			s.best, _ = in.incumbent()
+			s.pass(1<<20, 0)
+			best[k] = s.best
+		}
+		if (best[0] == nil) != (best[1] == nil) || best[0] != nil && !near(best[0].Objective, best[1].Objective) {
+			t.Fatalf("seed %d: %v with times raised, %v without", seed, best[0], best[1])
+		}
+	}
+	in, err := newInstance(meshOf(rand.New(rand.NewPCG(4, 4)), 12, 3, 2, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var steps [2]int
+	for k, late := range []bool{false, true} {
+		s := newSweep(context.Background(), in)
+		s.late = late
+		s.best, _ = in.incumbent()
+		s.pass(256, 0)
+		steps[k] = s.explored
+	}
+	t.Logf("%d steps with times raised, %d without", steps[0], steps[1])
+	if steps[0]*5 > steps[1]*4 {
+		t.Error("raising times saves too little")
+	}
+}
+
 // A camera whose pictures are dear to send: the servers far away are of no use, and the first pieces can only be on the camera.
 func TestReductionsOfAMesh(t *testing.T) {
 	p := meshOf(rand.New(rand.NewPCG(3, 3)), 40, 2, 3, 3)

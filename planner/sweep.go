@@ -55,7 +55,7 @@ func (in *instance) sweepWith(ctx context.Context, o sweepOptions) (*Plan, error
 		last := width == maxWidth
 		if !open || last {
 			bound, tolerance = s.roughly(bound, tolerance, width)
-			if tolerance == 0 || width <= plain {
+			if tolerance == 0 || width <= plain || last {
 				var b float64
 				b, exact = s.pass(width, 0)
 				bound = max(bound, b)
@@ -174,6 +174,7 @@ type sweep struct {
 	best      *Plan
 	first     time.Duration // when search first improved on the plans that need none
 	fallback  error         // why the last candidate was not feasible
+	late      bool          // whether times that nothing can make use of are kept: only to show what raising them saves
 	outer     *sweep        // before the reduction via, nil where there was none
 	via       *reduction
 	tolerance float64 // of this pass
