@@ -54,7 +54,6 @@ func TestFencedElements(t *testing.T) {
 		"Add": Add, "Sub": Sub, "Mul": Mul, "Div": Div, "Max": Max, "Min": Min,
 		"ScaleShift": func(dst, a, b []float32) { ScaleShift(dst, a, b, b) },
 		"MulAdd":     func(dst, a, b []float32) { MulAdd(dst, a, b, b) },
-		"Dot":        func(_, a, b []float32) { Dot(a, b) },
 	}
 	onEach(t, func(t *testing.T) {
 		r := seeded(t)

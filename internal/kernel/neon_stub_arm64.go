@@ -97,9 +97,6 @@ func sumNEON(lane *[sumLanes]float32, x *float32, n int)
 func sumSquaresNEON(lane *[sumLanes]float32, x *float32, n int, mean float32)
 
 //go:noescape
-func dotNEON(lane *[sumLanes]float32, a, b *float32, n int)
-
-//go:noescape
 func maxOfNEON(lane *[sumLanes]float32, x *float32, n int)
 
 //go:noescape
@@ -219,6 +216,18 @@ func resizeRowNEON(a *resizeArgs)
 //go:noescape
 func transposeNEON(y, x *float32, ldy, ldx, squares int)
 
+//go:noescape
+func narrowNEON_1(a *narrowArgs)
+
+//go:noescape
+func narrowNEON_2(a *narrowArgs)
+
+//go:noescape
+func narrowNEON_3(a *narrowArgs)
+
+//go:noescape
+func narrowNEON_4(a *narrowArgs)
+
 func tileNEON(rows *uintptr, b, acc unsafe.Pointer, taps, k, ldb uintptr, height, vectors int) {
 	switch height*2 + vectors {
 	case 1*2 + 1:
@@ -308,5 +317,18 @@ func nbitsTileNEON(a *nbitsArgs, height int) {
 		nbitsTileNEON_7(a)
 	case 8:
 		nbitsTileNEON_8(a)
+	}
+}
+
+func narrowNEON(a *narrowArgs, height int) {
+	switch height {
+	case 1:
+		narrowNEON_1(a)
+	case 2:
+		narrowNEON_2(a)
+	case 3:
+		narrowNEON_3(a)
+	case 4:
+		narrowNEON_4(a)
 	}
 }

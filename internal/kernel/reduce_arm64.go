@@ -38,21 +38,6 @@ func vecSumSquares(x []float32, mean float32) (float32, bool) {
 	return foldLanes(&lane), true
 }
 
-func vecDot(a, b []float32) (float32, bool) {
-	if active < NEON {
-		return 0, false
-	}
-	var lane [sumLanes]float32
-	n := len(a) / sumLanes
-	if n > 0 {
-		dotNEON(&lane, unsafe.SliceData(a), unsafe.SliceData(b), n)
-	}
-	for i := n * sumLanes; i < len(a); i++ {
-		lane[i-n*sumLanes] += a[i] * b[i]
-	}
-	return foldLanes(&lane), true
-}
-
 func vecMaxOf(x []float32) (float32, bool) {
 	if active < NEON {
 		return 0, false

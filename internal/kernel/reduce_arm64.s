@@ -50,28 +50,6 @@ loop:
 	VST1 [V4.S4, V5.S4, V6.S4, V7.S4], (R0)
 	RET
 
-// func dotNEON(lane *[sumLanes]float32, a, b *float32, n int)
-TEXT ·dotNEON(SB), NOSPLIT, $0-32
-	MOVD lane+0(FP), R0
-	MOVD a+8(FP), R1
-	MOVD b+16(FP), R2
-	MOVD n+24(FP), R3
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-loop:
-	VLD1.P 64(R1), [V0.S4, V1.S4, V2.S4, V3.S4]
-	VLD1.P 64(R2), [V16.S4, V17.S4, V18.S4, V19.S4]
-	WORD $0x4e30cc04 // fmla v4.4s, v0.4s, v16.4s
-	WORD $0x4e31cc25 // fmla v5.4s, v1.4s, v17.4s
-	WORD $0x4e32cc46 // fmla v6.4s, v2.4s, v18.4s
-	WORD $0x4e33cc67 // fmla v7.4s, v3.4s, v19.4s
-	SUBS $1, R3
-	BNE loop
-	VST1 [V4.S4, V5.S4, V6.S4, V7.S4], (R0)
-	RET
-
 // func maxOfNEON(lane *[sumLanes]float32, x *float32, n int)
 TEXT ·maxOfNEON(SB), NOSPLIT, $0-24
 	MOVD lane+0(FP), R0

@@ -25,6 +25,7 @@ func main() {
 		{"depthwise", writeDepthwise},
 		{"resize", writeResize},
 		{"transpose", writeTranspose},
+		{"conv_narrow", writeNarrow},
 	} {
 		a := new(file)
 		f.write(a)
