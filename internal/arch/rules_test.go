@@ -17,6 +17,7 @@ var rules = []rule{
 	{"internal/arch", nil},
 	{"internal/tensor", nil},
 	{"internal/onnxpb", nil},
+	{"internal/oippb", nil},
 	{"internal/kernel", []string{"internal/kernel/..."}},
 	{"internal/topology", nil},
 	{"internal/demo", []string{"internal/...", "split/...", "codec/...", "planner/...", "node/client", "sim/..."}},
@@ -31,7 +32,7 @@ var rules = []rule{
 	{"transport", []string{"transport/...", "internal/topology"}},
 	{"node/member", []string{"transport/..."}},
 	{"node", []string{
-		"internal/tensor", "internal/kernel/...", "internal/topology", "split/...", "codec/...", "planner/...",
+		"internal/tensor", "internal/kernel/...", "internal/topology", "internal/oippb", "split/...", "codec/...", "planner/...",
 		"transport/...", "node/...",
 	}},
 	{"sim", []string{"internal/topology", "internal/tensor", "split", "planner/...", "node/session", "node/control", "sim/..."}},
