@@ -20,6 +20,7 @@ var rules = []rule{
 	{"internal/oippb", nil},
 	{"internal/kernel", []string{"internal/kernel/..."}},
 	{"internal/topology", nil},
+	{"internal/feed", nil},
 	{"internal/demo", []string{"internal/...", "split/...", "codec/...", "planner/...", "node/client", "sim/..."}},
 	{"split", []string{"internal/tensor"}},
 	{"split/onnx", []string{"internal/tensor", "internal/onnxpb", "split"}},
@@ -29,8 +30,8 @@ var rules = []rule{
 	{"planner", []string{"split", "planner/..."}},
 	{"node/control", []string{"planner/..."}},
 	{"node/session", []string{"planner/..."}},
-	{"transport", []string{"transport/...", "internal/topology"}},
-	{"node/member", []string{"transport/..."}},
+	{"transport", []string{"transport/...", "internal/topology", "internal/feed"}},
+	{"node/member", []string{"transport/...", "internal/feed"}},
 	{"node", []string{
 		"internal/tensor", "internal/kernel/...", "internal/topology", "internal/oippb", "split/...", "codec/...", "planner/...",
 		"transport/...", "node/...",
