@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-# The amd64 kernels, by avo as internal/kernel/_generate/go.mod pins it.
+# The kernels: amd64's by avo as internal/kernel/_generate/go.mod pins it, and arm64's.
 kernels() {
 	go run "./$1" -out "../$2_amd64.s" ${3:+-dispatch "../$3_amd64.go"}
 }
@@ -18,6 +18,7 @@ kernels() {
 	kernels transpose transpose
 	kernels resize resize
 	kernels peak peak/peak peak/peak_stub
+	go run ./neon
 )
 
 want="libprotoc 3.21.12"

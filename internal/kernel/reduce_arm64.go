@@ -71,17 +71,3 @@ func vecMaxOf(x []float32) (float32, bool) {
 	}
 	return m, true
 }
-
-// The loops over n sets of sumLanes elements, 1 or more, overwrite lane.
-
-//go:noescape
-func sumNEON(lane *[sumLanes]float32, x *float32, n int)
-
-//go:noescape
-func sumSquaresNEON(lane *[sumLanes]float32, x *float32, n int, mean float32)
-
-//go:noescape
-func dotNEON(lane *[sumLanes]float32, a, b *float32, n int)
-
-//go:noescape
-func maxOfNEON(lane *[sumLanes]float32, x *float32, n int)
