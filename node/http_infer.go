@@ -154,7 +154,13 @@ func (n *Node) planOf(r *http.Request, name store.Name, req *oip.Request) (*live
 		}
 		return lp, n.ensureInstalled(r.Context(), lp)
 	}
-	pr := client.PlanRequest{Model: name.Name, Strategy: req.Parameters.String("strategy"), Objective: req.Parameters.String("objective"), Install: true}
+	pr := client.PlanRequest{Model: name.Name, Strategy: req.Parameters.String("strategy"), Objective: req.Parameters.String("objective"), Exits: req.Parameters.String("exits"), Install: true}
+	if err := accuracyOf(req.Parameters, &pr); err != nil {
+		return nil, err
+	}
+	if len(req.Outputs) > 0 { // who names outputs wants these
+		pr.Exits = client.ExitsOff
+	}
 	if err := n.fetch(r.Context(), name.Digest); err != nil {
 		return nil, err
 	}
@@ -164,6 +170,20 @@ func (n *Node) planOf(r *http.Request, name store.Name, req *oip.Request) (*live
 	}
 	pr.Shapes = openShapes(g, req)
 	return n.planFor(r.Context(), pr)
+}
+
+// accuracyOf reads what a request allows its answer to lose: the parameters lossless, max_loss and agreement, as in a plan request.
+func accuracyOf(p oip.Parameters, pr *client.PlanRequest) error {
+	pr.Lossless, _ = p.Bool("lossless")
+	for name, at := range map[string]*float64{"max_loss": &pr.MaxLoss, "agreement": &pr.Agreement} {
+		v, there := p[name]
+		number, ok := v.(float64)
+		if there && !ok {
+			return fmt.Errorf("%w: %s is %v: write a number", errInput, name, v)
+		}
+		*at = number
+	}
+	return nil
 }
 
 // openShapes are the shapes of the inputs whose declared shape leaves something open; nil when there are none.
@@ -203,6 +223,9 @@ func (n *Node) answer(w http.ResponseWriter, name store.Name, req *oip.Request, 
 	all, _ := req.Parameters.Bool("binary_data_output")
 	raw := map[string]bool{}
 	res := &oip.Response{ModelName: name.Name, ModelVersion: modelVersion, ID: req.ID, Outputs: []oip.Tensor{}}
+	if a.report.Exit != "" {
+		res.Parameters = oip.Parameters{"exit": a.report.Exit}
+	}
 	add := func(i int, binary bool) {
 		res.Outputs = append(res.Outputs, oip.Tensor{Name: a.names[i], Value: a.outputs[i]})
 		raw[a.names[i]] = binary
@@ -215,7 +238,7 @@ func (n *Node) answer(w http.ResponseWriter, name store.Name, req *oip.Request, 
 	for _, want := range req.Outputs {
 		i := slices.Index(a.names, want.Name)
 		if i < 0 {
-			return fmt.Errorf("%w: the model has no output %q: it has %v", errInput, want.Name, a.names)
+			return fmt.Errorf("%w: the answer has no output %q: it has %v", errInput, want.Name, a.names)
 		}
 		binary, said := want.Parameters.Bool("binary_data")
 		add(i, said && binary || !said && all)

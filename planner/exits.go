@@ -246,6 +246,11 @@ func exitProblem(p *Problem, exits []Exit, used []int) *reduced {
 	return r
 }
 
+// WithExits is the problem with the given of its exits in use, as ExitPlan.Problem has it; what only the others need is gone.
+func WithExits(p *Problem, exits []Exit, used []int) *Problem {
+	return exitProblem(p, exits, used).problem
+}
+
 // Answer is when a plan answers some of the requests.
 type Answer struct {
 	// Exit is the value that answers; -1 for the model's end.

@@ -49,7 +49,7 @@ func (c *Coordinator) gate(parts map[planner.NodeID]Assignment) {
 				}
 			}
 			for _, s := range a.Ship {
-				if s.Value != v && slices.Contains(maker.task.Out, s.Value) && !c.readBefore(s, level(maker)) {
+				if slices.Contains(maker.task.Out, s.Value) && !c.readBefore(s, level(maker)) {
 					a.Gates = append(a.Gates, Gate{s.Value, s.To, []planner.ValueID{v}})
 				}
 			}
