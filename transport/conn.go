@@ -117,6 +117,9 @@ func (h *Host) adopt(r *remote, l *link) (*link, error) {
 		_ = l.conn.CloseWithError(quic.ApplicationErrorCode(CodeClosing), "host is closing")
 		return nil, ErrClosed
 	}
+	if !l.relayed {
+		h.follow(l.conn)
+	}
 	r.mu.Lock()
 	first := len(r.links) == 0
 	keep, better := l, false
