@@ -101,7 +101,7 @@ func (n *Node) review(ctx context.Context, epoch uint64, machines map[string]*co
 		}
 		d := m.Look(control.View{
 			Now: n.now(), Current: now, Others: []control.Candidate{{
-				ID: fresh.id, Latency: fresh.plan.Cost.Latency.Seconds(), Deviation: deviation(fresh.problem, fresh.plan),
+				ID: fresh.id, Latency: fresh.predicted().Seconds(), Deviation: deviation(fresh.problem, fresh.plan),
 			}}, Rate: 1,
 		})
 		if d.Action == control.Keep {
@@ -127,7 +127,7 @@ func (n *Node) candidate(lp *livePlan) control.Candidate {
 	}
 	p := n.presentPaths(lp)
 	if again, err := planner.Evaluate(p, lp.plan.Place, codings); err == nil {
-		c.Latency, c.Deviation = again.Cost.Latency.Seconds(), deviation(p, again)
+		c.Latency, c.Deviation = planner.ExpectedLatency(p, again).Seconds(), deviation(p, again)
 	}
 	return c
 }

@@ -20,7 +20,7 @@ const (
 )
 
 // keepAlive is the period of keep-alive packets between members.
-const keepAlive = 15 * time.Second
+const keepAlive = 25 * time.Second
 
 // startMesh opens the socket, becomes a member, and begins to gossip.
 func (n *Node) startMesh(ctx context.Context) error {

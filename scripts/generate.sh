@@ -32,5 +32,8 @@ fi
 bin="$(mktemp -d)"
 trap 'rm -rf "$bin"' EXIT INT TERM
 go -C scripts/tools build -o "$bin/protoc-gen-go" google.golang.org/protobuf/cmd/protoc-gen-go
-protoc --plugin="protoc-gen-go=$bin/protoc-gen-go" --proto_path=internal/onnxpb \
-	--go_out=internal/onnxpb --go_opt=paths=source_relative onnx.proto
+messages() {
+	protoc --plugin="protoc-gen-go=$bin/protoc-gen-go" --proto_path="$1" --go_out="$1" --go_opt=paths=source_relative "$2"
+}
+messages internal/onnxpb onnx.proto
+messages internal/oippb inference.proto

@@ -102,6 +102,10 @@ func (h *Host) watchPeer(r *remote, now time.Time) bool {
 		h.unpace(r)
 		return false
 	}
+	if !busy && !w.owed && !w.stalled { // nothing is awaited from it
+		r.mu.Unlock()
+		return false
+	}
 	packets := uint64(0)
 	for _, o := range r.links {
 		packets += o.conn.ConnectionStats().PacketsReceived
@@ -139,7 +143,7 @@ func (h *Host) watchPeer(r *remote, now time.Time) bool {
 	}
 	if event != nil {
 		h.log.Info("peer "+event.Kind.String(), "peer", r.id.Short(), "silence", event.Silence)
-		h.events.put(*event)
+		h.report(*event)
 	}
 	return busy
 }
