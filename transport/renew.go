@@ -94,7 +94,7 @@ func (h *Host) issue(a *admit.Issuer, public ed25519.PublicKey, role admit.Role)
 func (h *Host) authorities() []PeerID {
 	var out []PeerID
 	for _, r := range h.remotes() {
-		if l := r.current(); l != nil && l.member.Role == admit.Authority {
+		if l := r.current(); l != nil && l.rests.peer[0].Role == admit.Authority {
 			out = append(out, r.id)
 		}
 	}
