@@ -10,8 +10,8 @@ import (
 )
 
 // A connection is as good as the certificates that were shown when it was made. In the last minutes of either, the side that dialled
-// makes another, for which both show what they have by then; streams under way end on the old one. At the end the old one is cut, and
-// whoever has nothing better to show stays out.
+// makes another, for which both show what they have by then; streams under way end on the old one. At the end the other
+// side cuts the old one, and whoever has nothing better to show stays out.
 
 const (
 	// remakeLead is how long before its end a connection is made anew, and the spread beyond: a mesh whose authority has changed its
@@ -37,13 +37,14 @@ func (h *Host) expire(r *remote, now time.Time) {
 		return
 	}
 	for _, l := range r.all() {
-		end := creds.Trust.End(l.rests.peer)
-		if own := creds.Trust.End(l.rests.own); own.Before(end) {
+		peer, own := creds.Trust.End(l.rests.peer), creds.Trust.End(l.rests.own)
+		end := peer
+		if own.Before(end) {
 			end = own
 		}
 		switch left := end.Sub(now); {
-		case left < 0:
-			h.log.Info("membership has ended", "peer", r.id.Short(), "ended", end)
+		case now.After(peer): // the peer judges this host's own
+			h.log.Info("membership has ended", "peer", r.id.Short(), "ended", peer)
 			_ = l.conn.CloseWithError(quic.ApplicationErrorCode(CodeClosing), "the membership shown for this connection has ended")
 			h.dropLibp2p(r.id, now)
 		case left < l.rests.lead:
