@@ -206,6 +206,30 @@ func TestTokensAndFiles(t *testing.T) {
 		t.Errorf("with a raised role: %v", err)
 	}
 
+	// So does that of a deputy.
+	deputy := func() *admit.Issuer {
+		d, err := admit.NewIssuer(key('a'), issue(t, a, key('a'), admit.Authority))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.LoadTokens(dir); err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	d := deputy()
+	if once, err := d.Token(admit.Member, 1, now.Add(time.Hour), []string{"192.0.2.1:25328"}); err != nil {
+		t.Fatal(err)
+	} else if err := d.Redeem(once, now); err != nil {
+		t.Error(err)
+	} else if err := d.SaveTokens(dir); err != nil {
+		t.Error(err)
+	} else if err := deputy().Redeem(once, now); !errors.Is(err, admit.ErrTokenSpent) {
+		t.Errorf("a deputy's token after its restart: %v", err)
+	} else if err := a.Redeem(once, now); !errors.Is(err, admit.ErrToken) {
+		t.Errorf("a deputy's token at the authority: %v", err)
+	}
+
 	ch := issue(t, a, key('m'), admit.Member)
 	c, err := admit.NewCredentials(a.Public(), ch, public(key('m')), now)
 	if err != nil {
