@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"connectrpc.com/connect"
+
 	"github.com/cleave-mesh/cleave/node/host"
 	"github.com/cleave-mesh/cleave/node/store"
 	"github.com/cleave-mesh/cleave/split/engine"
@@ -62,6 +64,8 @@ type Node struct {
 	probing  atomic.Bool
 	listener net.Listener // nil without an HTTP interface
 	server   *http.Server
+	// grpcErrors writes the errors of gRPC calls that no handler of theirs answers.
+	grpcErrors *connect.ErrorWriter
 
 	work sync.WaitGroup // goroutines of the node itself
 
@@ -79,7 +83,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	n := &Node{
 		set: set, log: set.Log, begun: time.Now(), transfers: newTransferTable(), frames: newFrameTable(), flights: newFlightTable(), doubts: newDoubts(), overheads: newOverheads(),
 		plans: newPlanTable(set.MaxRequests), runs: newRunTable(), fetches: newFetchTable(),
-		calibrations: newCalibrations(),
+		calibrations: newCalibrations(), grpcErrors: connect.NewErrorWriter(),
 	}
 	n.ctx, n.stop = context.WithCancel(context.Background())
 	if err := n.start(ctx); err != nil {

@@ -111,6 +111,60 @@ func TestRevoke(t *testing.T) {
 	}
 }
 
+// TestEvictionOutlastsItsSigner shows a newcomer evictions by a deputy whose certificate has ended since, and by one that was
+// evicted itself.
+func TestEvictionOutlastsItsSigner(t *testing.T) {
+	founder := admit.AuthorityFromKey(key('F'))
+	deputy, err := admit.NewIssuer(key('a'), issue(t, founder, key('a'), admit.Authority)) // good for an hour
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := now.Add(24 * time.Hour)
+	for _, c := range []struct {
+		name   string
+		signed time.Time
+		want   error
+	}{
+		{"while the deputy's certificate was good", now.Add(30 * time.Minute), nil},
+		{"after its end", now.Add(2 * time.Hour), admit.ErrExpired},
+		{"before its beginning", now.Add(-2 * time.Hour), admit.ErrExpired},
+		{"dated ahead of the newcomer's clock", later.Add(time.Hour), admit.ErrExpired},
+	} {
+		r, err := admit.ParseRevocation(appendOf(deputy.Evict(public(key('x')), c.signed))) // as it travels, with its chain
+		if err != nil {
+			t.Fatal(err)
+		}
+		newcomer := admit.NewTrust(founder.Public())
+		if _, err := newcomer.Revoke(r, later); !errors.Is(err, c.want) || newcomer.Evicted(public(key('x'))) != (c.want == nil) {
+			t.Errorf("signed %s: %v, evicted %v", c.name, err, newcomer.Evicted(public(key('x'))))
+		}
+	}
+
+	// The deputy is evicted: whoever learns of that first believes nothing more of it, but what the authority affirms.
+	trust, newcomer := admit.NewTrust(founder.Public()), admit.NewTrust(founder.Public())
+	by, of := deputy.Evict(public(key('x')), now), founder.Evict(public(key('a')), now.Add(time.Minute))
+	for _, r := range []admit.Revocation{by, of} {
+		if news, err := trust.Revoke(r, now); err != nil || !news {
+			t.Fatalf("news %v, %v", news, err)
+		}
+	}
+	if _, err := newcomer.Revoke(of, now); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newcomer.Revoke(by, now); !errors.Is(err, admit.ErrEvicted) {
+		t.Errorf("an eviction by an evicted deputy: %v", err)
+	}
+	again, err := founder.Affirm(trust, now)
+	if err != nil || len(again) != 1 {
+		t.Fatalf("affirmed %d, %v", len(again), err)
+	}
+	if _, err := newcomer.Revoke(again[0], now); err != nil || !newcomer.Evicted(public(key('x'))) {
+		t.Errorf("an affirmed eviction: %v", err)
+	}
+}
+
+func appendOf(r admit.Revocation) []byte { return r.Append(nil) }
+
 func TestTokensAndFiles(t *testing.T) {
 	dir := t.TempDir()
 	a := admit.AuthorityFromKey(key('F'))
@@ -150,6 +204,30 @@ func TestTokensAndFiles(t *testing.T) {
 	raised.Role = admit.Authority
 	if err := b.Redeem(raised, now); !errors.Is(err, admit.ErrToken) {
 		t.Errorf("with a raised role: %v", err)
+	}
+
+	// So does that of a deputy.
+	deputy := func() *admit.Issuer {
+		d, err := admit.NewIssuer(key('a'), issue(t, a, key('a'), admit.Authority))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.LoadTokens(dir); err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	d := deputy()
+	if once, err := d.Token(admit.Member, 1, now.Add(time.Hour), []string{"192.0.2.1:25328"}); err != nil {
+		t.Fatal(err)
+	} else if err := d.Redeem(once, now); err != nil {
+		t.Error(err)
+	} else if err := d.SaveTokens(dir); err != nil {
+		t.Error(err)
+	} else if err := deputy().Redeem(once, now); !errors.Is(err, admit.ErrTokenSpent) {
+		t.Errorf("a deputy's token after its restart: %v", err)
+	} else if err := a.Redeem(once, now); !errors.Is(err, admit.ErrToken) {
+		t.Errorf("a deputy's token at the authority: %v", err)
 	}
 
 	ch := issue(t, a, key('m'), admit.Member)

@@ -33,6 +33,9 @@ const (
 	limitedShare = 0.25
 	// idleWindows is how many windows in a row the pacer may hold back nothing before it lets go.
 	idleWindows = 40
+	// longQueue is the bytes that a path's queue has held above which it takes bursts: what it loses then, it loses because more was sent
+	// than it carries, which is QUIC's own affair.
+	longQueue = 64 << 10
 	// maxRate is the rate in bytes per second above which ten packets at once are nothing to a queue.
 	maxRate = 25e6
 )
@@ -41,8 +44,8 @@ const (
 type Sample struct {
 	// Sent and Lost are bytes since the connection began; Lost may fall when a packet thought lost arrives.
 	Sent, Lost uint64
-	// RTT is the least round-trip time.
-	RTT time.Duration
+	// RTT is the least round-trip time, Queued what the smoothed one has beyond it.
+	RTT, Queued time.Duration
 	// Held is how long packets were held back in all, since the beginning.
 	Held time.Duration
 }
@@ -59,6 +62,8 @@ type Pacer struct {
 	every    int // windows between probes
 	since    int // windows since the last probe
 	idle     int // windows in a row in which nothing was held back
+
+	queued time.Duration // the most that packets waited on the path lately
 }
 
 // Step takes a sample and returns the rate in bytes per second at which packets are to be sent from now on; 0 means that they
@@ -81,6 +86,7 @@ func (p *Pacer) Step(now time.Time, s Sample) float64 {
 	case took < window || sent < minBytes:
 		return p.rate()
 	}
+	p.queued = max(s.Queued, p.queued/2)
 	lost := min(sent, max(0, float64(s.Lost)-float64(p.base.Lost)))
 	held := s.Held - p.base.Held
 	p.at, p.base = now, s
@@ -91,7 +97,7 @@ func (p *Pacer) Step(now time.Time, s Sample) float64 {
 // window takes one measurement: bytes per second delivered, the share lost, and whether the pacer set the rate.
 func (p *Pacer) window(delivered, loss float64, limited bool) {
 	if !p.on {
-		if loss >= burstLoss && delivered > 0 {
+		if loss >= burstLoss && delivered > 0 && delivered*p.queued.Seconds() < longQueue {
 			*p = Pacer{at: p.at, base: p.base, on: true, starting: true, path: delivered, gain: startGain, every: soonProbe}
 		}
 		return
