@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"net"
 	"testing"
@@ -78,6 +79,43 @@ func TestRelayedLibp2pNeedsMembership(t *testing.T) {
 		if err := <-client; err == nil {
 			t.Errorf("%s: the client read a byte", c.name)
 		}
+	}
+}
+
+// TestLibp2pDialsMembersOnly dials peers by libp2p that have the wanted identity, and no membership beside it.
+func TestLibp2pDialsMembersOnly(t *testing.T) {
+	mesh, err := admit.NewAuthority()
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign, err := admit.NewAuthority()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := loneHost(t, mesh).startLibp2p()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		of   *admit.Issuer
+		good bool
+	}{{"member", mesh, true}, {"no certificate", nil, false}, {"foreign", foreign, false}} {
+		udp, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr := &quic.Transport{Conn: udp}
+		ln, err := tr.Listen(loneHost(t, c.of).serverTLS(alpnLibp2p), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sameIdentity := &tls.Config{VerifyPeerCertificate: func([][]byte, [][]*x509.Certificate) error { return nil }}
+		if _, err := p.lent[0].Dial(t.Context(), ln.Addr(), sameIdentity, nil); (err == nil) != c.good {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		_ = tr.Close()
+		_ = udp.Close()
 	}
 }
 
