@@ -29,6 +29,16 @@ func issue(t *testing.T, a *admit.Issuer, k ed25519.PrivateKey, r admit.Role) ad
 	return ch
 }
 
+// forge makes a certificate like another one for a subject, well signed by an issuer of one's choice.
+func forge(t *testing.T, like admit.Certificate, subject, issuer byte) admit.Certificate {
+	t.Helper()
+	like.Subject, like.Issuer = admit.KeyOf(public(key(subject))), admit.KeyOf(public(key(issuer)))
+	b := like.Append(nil)
+	signed := b[:admit.CertificateSize-ed25519.SignatureSize]
+	copy(like.Signature[:], ed25519.Sign(key(issuer), append([]byte("cleave membership certificate\x00"), signed...)))
+	return like
+}
+
 func TestVerify(t *testing.T) {
 	founder := admit.AuthorityFromKey(key('F'))
 	trust := admit.NewTrust(founder.Public())
@@ -42,12 +52,15 @@ func TestVerify(t *testing.T) {
 	if _, err := admit.NewIssuer(key('m'), member); !errors.Is(err, admit.ErrForged) {
 		t.Errorf("a plain member as issuer: %v", err)
 	}
-	selfMade := append(admit.Chain{byDeputy[0]}, member...) // claims that a plain member issued it
+	other := issue(t, founder, key('b'), admit.Authority)
+	selfMade := append(admit.Chain{forge(t, member[0], 'x', 'm')}, member...) // a plain member issued it
+	borrowed := append(admit.Chain{byDeputy[0]}, other...)                    // shows another deputy than the one that issued it
 	changed := append(admit.Chain(nil), member...)
 	changed[0].Role = admit.Authority
 	foreign := issue(t, admit.AuthorityFromKey(key('X')), key('m'), admit.Member)
 	imitated := append(admit.Chain(nil), foreign...)
 	imitated[0].Mesh = founder.Mesh()
+	usurped := admit.Chain{forge(t, member[0], 'm', 'X')} // of our mesh, says somebody else's key
 	for _, c := range []struct {
 		name  string
 		chain admit.Chain
@@ -65,7 +78,9 @@ func TestVerify(t *testing.T) {
 		{"foreign", foreign, 'm', now, admit.ErrForeign},
 		{"foreign with our name", imitated, 'm', now, admit.ErrForged},
 		{"changed role", changed, 'm', now, admit.ErrForged},
-		{"issued by a plain member", selfMade, 'd', now, admit.ErrForged},
+		{"of our mesh under a foreign key", usurped, 'm', now, admit.ErrForeign},
+		{"issued by a plain member", selfMade, 'x', now, admit.ErrForged},
+		{"with another deputy's certificate", borrowed, 'd', now, admit.ErrForged},
 	} {
 		if _, err := trust.Verify(c.chain, public(key(c.who)), c.at); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, err, c.want)
