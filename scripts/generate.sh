@@ -16,6 +16,7 @@ kernels() {
 	kernels int8 int8_tile int8_table
 	kernels nbits nbits nbits_table
 	kernels transpose transpose
+	kernels columns columns columns_stub
 	kernels narrow conv_narrow conv_narrow_table
 	kernels resize resize
 	kernels peak peak/peak peak/peak_stub

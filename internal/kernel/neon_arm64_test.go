@@ -109,11 +109,14 @@ func anyTask(r *rand.Rand) (what string, compute func() []float32) {
 		x, w, bias := special(r, s.N*s.H*s.W*s.C), uniform(r, s.C*s.KH*s.KW), uniform(r, s.C)
 		wide, out := *doubledAxes(r, s), s.N*s.OH*s.OW*s.C
 		return fmt.Sprintf("images of %+v", s), func() []float32 {
-			y := make([]float32, out+4*len(x)+len(x))
+			y := make([]float32, out+6*len(x))
 			run(&Depthwise{ConvShape: s, X: x, Weights: PackDepthwise(w, s), Y: y[:out], Bias: bias, Act: convActs[kind-7]})
 			wide.X, wide.Y = x, y[out:out+4*len(x)]
 			run(&wide)
-			run(&Transpose{Batch: s.N, Rows: s.H * s.W, Cols: s.C, X: x, Y: y[out+4*len(x):]})
+			run(&Transpose{Batch: s.N, Rows: s.H * s.W, Cols: s.C, X: x, Y: y[out+4*len(x) : out+5*len(x)]})
+			run(&InstanceNorm{
+				N: s.N, Pixels: s.H * s.W, C: s.C, X: x, Y: y[out+5*len(x):], Scale: bias, Bias: bias, Epsilon: 1e-5, Act: convActs[kind-7],
+			})
 			return y
 		}
 	}

@@ -228,6 +228,15 @@ func narrowNEON_3(a *narrowArgs)
 //go:noescape
 func narrowNEON_4(a *narrowArgs)
 
+//go:noescape
+func columnSumsNEON(a *columnArgs)
+
+//go:noescape
+func columnSquaresNEON(a *columnArgs)
+
+//go:noescape
+func columnScaleNEON(a *columnArgs)
+
 func tileNEON(rows *uintptr, b, acc unsafe.Pointer, taps, k, ldb uintptr, height, vectors int) {
 	switch height*2 + vectors {
 	case 1*2 + 1:

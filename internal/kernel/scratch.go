@@ -7,12 +7,15 @@ import (
 
 // scratch is the working memory of one call on one goroutine. It grows to what the calls need and is reused.
 type scratch struct {
-	tile   tileArgs
-	dw     depthwiseArgs
-	int8   int8Args
-	nbits  nbitsArgs
-	resize resizeArgs
-	narrow narrowArgs
+	tile    tileArgs
+	dw      depthwiseArgs
+	int8    int8Args
+	nbits   nbitsArgs
+	resize  resizeArgs
+	narrow  narrowArgs
+	columns columnArgs
+	// factors are an InstanceNorm's of the channels of one unit.
+	factors [4 * normChannels]float32
 	// rows is a table of addresses for the inner loops; held keeps what they point into alive and on the heap.
 	rows []uintptr
 	held [4]unsafe.Pointer
@@ -39,6 +42,7 @@ func (s *scratch) free() {
 	s.nbits = nbitsArgs{}
 	s.resize = resizeArgs{}
 	s.narrow = narrowArgs{}
+	s.columns = columnArgs{}
 	scratches.Put(s)
 }
 

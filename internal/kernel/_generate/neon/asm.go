@@ -26,6 +26,7 @@ func main() {
 		{"resize", writeResize},
 		{"transpose", writeTranspose},
 		{"conv_narrow", writeNarrow},
+		{"columns", writeColumns},
 	} {
 		a := new(file)
 		f.write(a)

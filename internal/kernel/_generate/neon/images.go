@@ -10,8 +10,8 @@ func writeDepthwise(f *file) {
 	f.fields("a+0(FP)", 0, 8, 16, 24, 40, 64, 72, 80, 88, 48, 56)
 	f.line("MOVD R5, R13")
 	f.line("ADD $96, R0, R14")
-	f.line("VLD1R.P 4(R14), [V%d.S4]", depthwiseLo)
-	f.line("VLD1R (R14), [V%d.S4]", depthwiseLo+1)
+	f.line("VLD1R.P 4(R14), [V%d.S4]", clampLo)
+	f.line("VLD1R (R14), [V%d.S4]", clampLo+1)
 	for _, vecs := range []int{4, 1} {
 		depthwiseBlock(f, fmt.Sprintf("vectors%d", vecs), 16*vecs, vecs)
 	}
@@ -19,8 +19,8 @@ func writeDepthwise(f *file) {
 	f.line("RET")
 }
 
-// depthwiseLo is the register of the clamp's lower bound; the upper one is in the next.
-const depthwiseLo = 30
+// clampLo is the register of a clamp's lower bound; the upper one is in the next.
+const clampLo = 30
 
 // depthwiseBlock computes blocks of so many bytes of channels while there are as many left, in vecs vectors, or one lane when that is 0.
 func depthwiseBlock(f *file, name string, bytes, vecs int) {
@@ -53,20 +53,8 @@ func depthwiseBlock(f *file, name string, bytes, vecs int) {
 func depthwisePixels(f *file, name string, vecs, pixels int) {
 	const acc, x, w = 0, 8, 16
 	n := max(1, vecs)
-	move := func(load bool, pointer, first int) {
-		switch {
-		case vecs == 0 && load:
-			f.line("FMOVS (R%d), F%d", pointer, first)
-		case vecs == 0:
-			f.line("FMOVS F%d, (R%d)", first, pointer)
-		case load:
-			f.line("VLD1 (R%d), %s", pointer, vectors(first, vecs))
-		default:
-			f.line("VST1 %s, (R%d)", vectors(first, vecs), pointer)
-		}
-	}
 	for p := range pixels {
-		move(true, 4, acc+p*n)
+		f.part(true, 4, acc+p*n, vecs)
 	}
 	f.line("CBZ R10, %sClamp", name)
 	f.line("MOVD R21, R19")
@@ -77,11 +65,11 @@ func depthwisePixels(f *file, name string, vecs, pixels int) {
 	f.line("MOVD R20, R15")
 	f.line("MOVD R11, R16")
 	f.line("%sTap:", name)
-	move(true, 15, w)
-	move(true, 14, x)
+	f.part(true, 15, w, vecs)
+	f.part(true, 14, x, vecs)
 	if pixels == 2 {
 		f.line("ADD R6, R14, R23")
-		move(true, 23, x+n)
+		f.part(true, 23, x+n, vecs)
 	}
 	for p := range pixels {
 		for v := range n {
@@ -99,12 +87,26 @@ func depthwisePixels(f *file, name string, vecs, pixels int) {
 	f.line("%sClamp:", name)
 	for p := range pixels {
 		for v := range n {
-			f.emit(fmax, acc+p*n+v, acc+p*n+v, depthwiseLo)
-			f.emit(fmin, acc+p*n+v, acc+p*n+v, depthwiseLo+1)
+			f.emit(fmax, acc+p*n+v, acc+p*n+v, clampLo)
+			f.emit(fmin, acc+p*n+v, acc+p*n+v, clampLo+1)
 		}
-		move(false, 22, acc+p*n)
+		f.part(false, 22, acc+p*n, vecs)
 		f.line("ADD R5, R22")
 		f.line("ADD R6, R21")
+	}
+}
+
+// part loads or stores vecs vectors at a pointer, or one lane when that is 0.
+func (f *file) part(load bool, pointer, first, vecs int) {
+	switch {
+	case vecs == 0 && load:
+		f.line("FMOVS (R%d), F%d", pointer, first)
+	case vecs == 0:
+		f.line("FMOVS F%d, (R%d)", first, pointer)
+	case load:
+		f.line("VLD1 (R%d), %s", pointer, vectors(first, vecs))
+	default:
+		f.line("VST1 %s, (R%d)", vectors(first, vecs), pointer)
 	}
 }
 
