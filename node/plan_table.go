@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cleave-mesh/cleave/node/client"
@@ -25,6 +26,7 @@ type livePlan struct {
 	known     *calibration                   // nil where the model has none for this graph
 	exits     map[planner.ValueID]split.Exit // the early exits in use; nil where the plan was not made with exits
 	note      string                         // about exits, for people
+	table     atomic.Pointer[pathTable]      // nil where the plan has none
 	installMu sync.Mutex
 	installed bool // guarded by installMu
 }

@@ -132,10 +132,12 @@ func (n *Node) makePlan(ctx context.Context, r client.PlanRequest) (*livePlan, e
 	}
 	f.id, f.bytes, f.frame, f.self = id, b, fr, fr.Node(n.mesh.ID())
 	frame := n.frames.add(f)
-	return &livePlan{
+	lp := &livePlan{
 		id: planID(frame.id, found.plan), request: r, model: name, strategy: r.Strategy, planner: solver.Name(),
 		frame: frame, problem: found.problem, plan: found.plan, known: known, exits: found.exits, note: found.note,
-	}, nil
+	}
+	n.prepareTable(lp)
+	return lp, nil
 }
 
 // planID is a plan's content address: its frame, stages and transfers, without predictions.

@@ -15,7 +15,7 @@ import (
 func TestStories(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
 		var p Pacer
-		var s Sample
+		s := Sample{RTT: 5 * time.Millisecond}
 		now := time.Unix(0, 0)
 		capacity, offered := 0.0, 0.0
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
