@@ -196,7 +196,13 @@ func (n *Node) planOf(ctx context.Context, name store.Name, req *oip.Request) (*
 		}
 		return lp, n.ensureInstalled(ctx, lp)
 	}
-	pr := client.PlanRequest{Model: name.Name, Strategy: req.Parameters.String("strategy"), Objective: req.Parameters.String("objective"), Install: true}
+	pr := client.PlanRequest{Model: name.Name, Strategy: req.Parameters.String("strategy"), Objective: req.Parameters.String("objective"), Exits: req.Parameters.String("exits"), Install: true}
+	if err := accuracyOf(req.Parameters, &pr); err != nil {
+		return nil, err
+	}
+	if len(req.Outputs) > 0 { // who names outputs wants these
+		pr.Exits = client.ExitsOff
+	}
 	if err := n.fetch(ctx, name.Digest); err != nil {
 		return nil, err
 	}
@@ -206,6 +212,20 @@ func (n *Node) planOf(ctx context.Context, name store.Name, req *oip.Request) (*
 	}
 	pr.Shapes = openShapes(g, req)
 	return n.planFor(ctx, pr)
+}
+
+// accuracyOf reads what a request allows its answer to lose: the parameters lossless, max_loss and agreement, as in a plan request.
+func accuracyOf(p oip.Parameters, pr *client.PlanRequest) error {
+	pr.Lossless, _ = p.Bool("lossless")
+	for name, at := range map[string]*float64{"max_loss": &pr.MaxLoss, "agreement": &pr.Agreement} {
+		v, there := p[name]
+		number, ok := v.(float64)
+		if there && !ok {
+			return fmt.Errorf("%w: %s is %v: write a number", errInput, name, v)
+		}
+		*at = number
+	}
+	return nil
 }
 
 // openShapes are the shapes of the inputs whose declared shape leaves something open; nil when there are none.
@@ -243,6 +263,9 @@ func inputs(g *split.Graph, req *oip.Request) ([]*tensor.Tensor, error) {
 // respond holds the outputs that were asked for, in the order that was asked for.
 func respond(name store.Name, req *oip.Request, a *answer) (*oip.Response, error) {
 	res := &oip.Response{ModelName: name.Name, ModelVersion: modelVersion, ID: req.ID, Outputs: []oip.Tensor{}}
+	if a.report.Exit != "" {
+		res.Parameters = oip.Parameters{"exit": a.report.Exit}
+	}
 	add := func(i int) { res.Outputs = append(res.Outputs, oip.Tensor{Name: a.names[i], Value: a.outputs[i]}) }
 	for i := range a.names {
 		if len(req.Outputs) == 0 {
@@ -252,7 +275,7 @@ func respond(name store.Name, req *oip.Request, a *answer) (*oip.Response, error
 	for _, want := range req.Outputs {
 		i := slices.Index(a.names, want.Name)
 		if i < 0 {
-			return nil, fmt.Errorf("%w: the model has no output %q: it has %v", errInput, want.Name, a.names)
+			return nil, fmt.Errorf("%w: the answer has no output %q: it has %v", errInput, want.Name, a.names)
 		}
 		add(i)
 	}

@@ -56,6 +56,8 @@ type Node struct {
 	authority *admit.Issuer
 	// plansStale is set when a path has changed since the control loop last looked.
 	plansStale atomic.Bool
+	// profilesStale is set when a profile has changed since then.
+	profilesStale atomic.Bool
 	// lastUse is when a request last began here, by now().
 	lastUse atomic.Int64
 	// probing is set while a stale path is measured: one at a time.

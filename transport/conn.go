@@ -21,7 +21,7 @@ const retireAfter = 2 * time.Second
 type link struct {
 	conn   *quic.Conn
 	peer   *remote
-	member admit.Certificate
+	rests  membership // its lead is watchLoop's own
 	dialed bool
 	// relayed links go through a relay: see tunnel.go.
 	relayed bool
@@ -45,6 +45,7 @@ type remote struct {
 	links []*link // live; the last is preferred
 	dial  *dialing
 	gone  bool
+	lost  time.Time // when the last link ended
 	// refused is the peer's refusal of this host's membership, and when it came.
 	refused   error
 	refusedAt time.Time
@@ -89,6 +90,12 @@ func (r *remote) all() []*link {
 	return slices.Clone(r.links)
 }
 
+func (r *remote) lostAt() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.lost
+}
+
 func (r *remote) closeAll(code Code, why string) {
 	for _, l := range r.all() {
 		_ = l.conn.CloseWithError(quic.ApplicationErrorCode(code), why)
@@ -116,6 +123,9 @@ func (h *Host) adopt(r *remote, l *link) (*link, error) {
 	if !h.enter() {
 		_ = l.conn.CloseWithError(quic.ApplicationErrorCode(CodeClosing), "host is closing")
 		return nil, ErrClosed
+	}
+	if !l.relayed {
+		h.follow(l.conn)
 	}
 	r.mu.Lock()
 	first := len(r.links) == 0
@@ -236,7 +246,7 @@ func (h *Host) serve(l *link) {
 	relayed := slices.ContainsFunc(r.links, func(l *link) bool { return l.relayed })
 	last := len(r.links) == 0 && !r.gone
 	if last {
-		r.gone = true
+		r.gone, r.lost = true, time.Now()
 	}
 	r.mu.Unlock()
 	if l.relayed && !relayed {

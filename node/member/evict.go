@@ -19,11 +19,24 @@ func (g *Group) Evict(issuer *admit.Issuer, node transport.PeerID) error {
 	if err != nil {
 		return fmt.Errorf("member: evict: %w", err)
 	}
-	r := issuer.Evict(public, time.Now())
+	now := time.Now()
+	r := issuer.Evict(public, now)
 	if _, err := g.host.Revoke(r); err != nil {
 		return fmt.Errorf("member: evict %s: %w", node.Short(), err)
 	}
 	g.spreadRevocation(r)
+	return g.affirm(issuer, now)
+}
+
+// affirm makes evictions rest on the authority's newest key, and tells the others.
+func (g *Group) affirm(issuer *admit.Issuer, now time.Time) error {
+	again, err := issuer.Affirm(g.host.Credentials().Trust, now)
+	for _, r := range again {
+		g.spreadRevocation(r)
+	}
+	if err != nil {
+		return fmt.Errorf("member: %w", err)
+	}
 	return nil
 }
 

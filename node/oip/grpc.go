@@ -96,10 +96,9 @@ func fromParameters(m map[string]*oippb.InferParameter) Parameters {
 // has a type that the protocol's contents lack.
 func ToProto(r *Response, raw bool) (*oippb.ModelInferResponse, error) {
 	m := &oippb.ModelInferResponse{ModelName: r.ModelName, ModelVersion: r.ModelVersion, Id: r.ID}
+	m.Parameters = toParameters(r.Parameters)
 	if r.Report != nil {
-		m.Parameters = map[string]*oippb.InferParameter{
-			ReportParameter: {ParameterChoice: &oippb.InferParameter_StringParam{StringParam: string(r.Report)}},
-		}
+		m.Parameters[ReportParameter] = toParameter(string(r.Report))
 	}
 	raw = raw || slices.ContainsFunc(r.Outputs, func(t Tensor) bool { return rawOnly(t.Value.DType()) })
 	for _, t := range r.Outputs {
@@ -116,6 +115,26 @@ func ToProto(r *Response, raw bool) (*oippb.ModelInferResponse, error) {
 		m.Outputs = append(m.Outputs, out)
 	}
 	return m, nil
+}
+
+// toParameters never gives nil.
+func toParameters(p Parameters) map[string]*oippb.InferParameter {
+	m := make(map[string]*oippb.InferParameter, len(p))
+	for name, v := range p {
+		m[name] = toParameter(v)
+	}
+	return m
+}
+
+func toParameter(v any) *oippb.InferParameter {
+	switch v := v.(type) {
+	case bool:
+		return &oippb.InferParameter{ParameterChoice: &oippb.InferParameter_BoolParam{BoolParam: v}}
+	case float64:
+		return &oippb.InferParameter{ParameterChoice: &oippb.InferParameter_DoubleParam{DoubleParam: v}}
+	default:
+		return &oippb.InferParameter{ParameterChoice: &oippb.InferParameter_StringParam{StringParam: fmt.Sprint(v)}}
+	}
 }
 
 // ProtoMetadata is ts as gRPC's metadata of a model has it.

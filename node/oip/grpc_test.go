@@ -107,11 +107,12 @@ func TestProtoCarriesTheRest(t *testing.T) {
 	if r.ID != "q7" || len(r.Outputs) != 1 || r.Outputs[0].Name != "y" || r.Inputs[0].Name != "x" {
 		t.Errorf("request %+v", r)
 	}
-	m, err := ToProto(&Response{ModelName: "m", ModelVersion: "1", ID: "q7", Report: json.RawMessage(`{"total_ms":1}`)}, false)
+	m, err := ToProto(&Response{ModelName: "m", ModelVersion: "1", ID: "q7", Parameters: Parameters{"exit": "early", "sure": true, "share": 0.5}, Report: json.RawMessage(`{"total_ms":1}`)}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.ModelName != "m" || m.ModelVersion != "1" || m.Id != "q7" || m.Parameters[ReportParameter].GetStringParam() != `{"total_ms":1}` {
+	if m.ModelName != "m" || m.ModelVersion != "1" || m.Id != "q7" || m.Parameters[ReportParameter].GetStringParam() != `{"total_ms":1}` ||
+		m.Parameters["exit"].GetStringParam() != "early" || !m.Parameters["sure"].GetBoolParam() || m.Parameters["share"].GetDoubleParam() != 0.5 {
 		t.Errorf("response %v", m)
 	}
 }

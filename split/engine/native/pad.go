@@ -33,9 +33,9 @@ func evalPad(c *call) error {
 	}
 	st, idx := strides(t.Shape()), make([]int, len(s))
 	return c.moves(out, func(m mover) {
-		for o := range out.Len() {
+		for o := 0; o < out.Len(); {
 			unravel(o, s, idx)
-			at := 0
+			at, n := 0, 1
 			for d, i := range idx {
 				if src[d][i] < 0 {
 					at = -1
@@ -46,10 +46,23 @@ func evalPad(c *call) error {
 			if at < 0 {
 				m.move(out, o, value, 0, 1)
 			} else {
-				m.move(out, o, t, at, 1)
+				if last := len(idx) - 1; last >= 0 {
+					n = ascending(src[last][idx[last]:])
+				}
+				m.move(out, o, t, at, n)
 			}
+			o += n
 		}
 	})
+}
+
+// ascending is how many of the first elements are each one more than the one before.
+func ascending(x []int) int {
+	n := 1
+	for n < len(x) && x[n] == x[n-1]+1 {
+		n++
+	}
+	return n
 }
 
 // padding is what a Pad puts before each dimension of a tensor of shape s (a negative number crops), and the shape that it makes.
