@@ -67,7 +67,7 @@ func (n *Node) startMesh(ctx context.Context) error {
 		defer cancel()
 		var seed transport.Seed
 		if creds, seed, err = n.mesh.Join(jctx, n.set.Join); err != nil {
-			return fmt.Errorf("%w: ask the mesh's authority for a new token (cleave token)", err)
+			return adviseJoin(err)
 		}
 		if err := creds.Save(n.set.Data); err != nil {
 			return err
@@ -108,17 +108,50 @@ func (n *Node) startMesh(ctx context.Context) error {
 	if len(seeds) > 0 {
 		jctx, cancel := context.WithTimeout(ctx, joinTime)
 		defer cancel()
-		if err := n.peers.group.Join(jctx, seeds...); err != nil {
-			if !errors.Is(err, member.ErrNoSeed) {
-				return err
-			}
+		err := n.peers.group.Join(jctx, seeds...)
+		if errors.Is(err, transport.ErrRefused) && !errors.Is(err, admit.ErrEvicted) && n.set.Join != "" {
+			err = n.joinAnew(jctx)
+		}
+		switch {
+		case errors.Is(err, admit.ErrEvicted):
+			n.log.Error("this node was evicted from its mesh: to be let in again it needs a new identity (another --data folder) and a new token", "err", err)
+		case errors.Is(err, transport.ErrRefused):
+			n.log.Error("the members of the mesh refuse this node: it needs a new token (cleave token, then --join)", "err", err)
+		case errors.Is(err, member.ErrNoSeed):
 			n.log.Warn("no member of the mesh answers yet: this node goes on alone and keeps listening", "err", err)
+		case err != nil:
+			return err
 		}
 	}
 	n.peers.refresh()
 	n.beside(n.peers.watch)
 	n.beside(n.watchPaths)
 	return nil
+}
+
+// adviseJoin says what to do about a join that has failed.
+func adviseJoin(err error) error {
+	switch {
+	case errors.Is(err, admit.ErrEvicted):
+		return fmt.Errorf("%w: it needs a new identity (another --data folder) and a new token", err)
+	case errors.Is(err, admit.ErrToken), errors.Is(err, admit.ErrTokenExpired), errors.Is(err, admit.ErrTokenSpent),
+		errors.Is(err, admit.ErrMalformed), errors.Is(err, admit.ErrForeign):
+		return fmt.Errorf("%w: ask the mesh's authority for a new token (cleave token)", err)
+	}
+	return fmt.Errorf("%w: is the node that made the token running, and can its UDP port be reached from here?", err)
+}
+
+// joinAnew uses the join token of a node whose membership is refused: it was away while its certificate or the mesh's key ended.
+func (n *Node) joinAnew(ctx context.Context) error {
+	creds, seed, err := n.mesh.Join(ctx, n.set.Join)
+	if err != nil {
+		return fmt.Errorf("%w: %w", transport.ErrRefused, adviseJoin(err))
+	}
+	if err := creds.Save(n.set.Data); err != nil {
+		return err
+	}
+	n.log.Info("joined the mesh anew")
+	return n.peers.group.Join(ctx, seed)
 }
 
 // keepTokens stores that a token was used.
