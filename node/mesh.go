@@ -19,7 +19,10 @@ const (
 	leaveTime = 500 * time.Millisecond
 )
 
-// keepAlive is the period of keep-alive packets between members.
+// evictedText is for the person who runs a node that others evicted.
+const evictedText = "this node was evicted from its mesh: to be let in again it needs a new identity (another --data folder) and a new token"
+
+// keepAlive is the period of keep-alive packets between members: the translators of addresses that forget soonest do so after 30 s.
 const keepAlive = 25 * time.Second
 
 // startMesh opens the socket, becomes a member, and begins to gossip.
@@ -114,7 +117,7 @@ func (n *Node) startMesh(ctx context.Context) error {
 		}
 		switch {
 		case errors.Is(err, admit.ErrEvicted):
-			n.log.Error("this node was evicted from its mesh: to be let in again it needs a new identity (another --data folder) and a new token", "err", err)
+			n.log.Error(evictedText, "err", err)
 		case errors.Is(err, transport.ErrRefused):
 			n.log.Error("the members of the mesh refuse this node: it needs a new token (cleave token, then --join)", "err", err)
 		case errors.Is(err, member.ErrNoSeed):
@@ -217,6 +220,7 @@ func (n *Node) leave() {
 
 // watchPaths turns what transport sees of peers into events of requests and changes of paths.
 func (n *Node) watchPaths(ctx context.Context) {
+	told := false
 	for {
 		select {
 		case <-ctx.Done():
@@ -231,6 +235,10 @@ func (n *Node) watchPaths(ctx context.Context) {
 				n.peers.suspect(e.Peer, true)
 			case transport.PeerLost:
 				n.peers.suspect(e.Peer, true)
+				if errors.Is(e.Err, admit.ErrEvicted) && !told {
+					told = true
+					n.log.Error(evictedText, "told by", n.nodeName(e.Peer))
+				}
 			case transport.PeerRecovered, transport.PeerConnected:
 				n.peers.suspect(e.Peer, false)
 				n.links.apply()
