@@ -2,20 +2,16 @@ package transport_test
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"io"
 	"net/netip"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
-
-	ic "github.com/libp2p/go-libp2p/core/crypto"
-	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
-	"github.com/quic-go/quic-go"
 
 	"github.com/cleave-mesh/cleave/transport"
 	"github.com/cleave-mesh/cleave/transport/shape"
@@ -37,7 +33,7 @@ func discard(_ context.Context, in *transport.Incoming) {
 // writeN writes n bytes as a codec would: in chunks.
 func writeN(n int) func(io.Writer) error {
 	return func(w io.Writer) error {
-		chunk := make([]byte, 128<<10)
+		chunk := make([]byte, min(n, 128<<10))
 		for n > 0 {
 			k, err := w.Write(chunk[:min(n, len(chunk))])
 			if err != nil {
@@ -49,8 +45,8 @@ func writeN(n int) func(io.Writer) error {
 	}
 }
 
-// shapedPair is two hosts whose links, both ways, are l.
-func shapedPair(b *testing.B, l shape.Link) (*transport.Host, *transport.Host, []*shape.Shaper) {
+// shapersOf is what shapes both ends of a path.
+func shapersOf(b *testing.B, l shape.Link) []*shape.Shaper {
 	b.Helper()
 	shapers := []*shape.Shaper{shape.New(1), shape.New(2)}
 	for _, s := range shapers {
@@ -58,6 +54,22 @@ func shapedPair(b *testing.B, l shape.Link) (*transport.Host, *transport.Host, [
 			b.Fatal(err)
 		}
 	}
+	return shapers
+}
+
+func closeBoth(b *testing.B, hosts ...*transport.Host) {
+	b.Helper()
+	for _, h := range hosts {
+		if err := h.Close(); err != nil {
+			b.Error(err)
+		}
+	}
+}
+
+// shapedPair is two hosts whose links, both ways, are l.
+func shapedPair(b *testing.B, l shape.Link) (*transport.Host, *transport.Host, []*shape.Shaper) {
+	b.Helper()
+	shapers := shapersOf(b, l)
 	m := transporttest.New(b, 2, func(i int, c *transport.Config) { c.Shaper = shapers[i] })
 	m.Hosts[1].Handle(transport.KindTensor, discard)
 	return m.Hosts[0], m.Hosts[1], shapers
@@ -91,32 +103,63 @@ func cpuSeconds() float64 {
 	return float64(ru.Utime.Nano()+ru.Stime.Nano()) / 1e9
 }
 
+// spent is what the process used up between two moments.
+type spent struct {
+	seconds, cpu float64
+	mallocs      uint64
+}
+
+// spend measures fn.
+func spend(fn func()) spent {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	start, cpu := time.Now(), cpuSeconds()
+	fn()
+	s := spent{seconds: time.Since(start).Seconds(), cpu: cpuSeconds() - cpu}
+	runtime.ReadMemStats(&after)
+	s.mallocs = after.Mallocs - before.Mallocs
+	return s
+}
+
+func (s *spent) add(o spent) {
+	s.seconds, s.cpu, s.mallocs = s.seconds+o.seconds, s.cpu+o.cpu, s.mallocs+o.mallocs
+}
+
+// mbps is the payload of n tensors in Mbit/s, cpuPerGB the processor's seconds per GB of it.
+func (s spent) mbps(n int) float64     { return float64(n) * tensorBytes * 8 / s.seconds / 1e6 }
+func (s spent) cpuPerGB(n int) float64 { return s.cpu / (float64(n) * tensorBytes / 1e9) }
+
 // BenchmarkGoodput sends 8 MiB tensors, two at a time, over a shaped path with a queue of one bandwidth-delay product, after a
-// warm-up, for about eight seconds.
+// warm-up, for about eight seconds; and then plain quic-go does, over sockets shaped in the same way.
 func BenchmarkGoodput(b *testing.B) {
 	for _, loss := range []float64{0, 0.001, 0.01} {
 		for _, mbps := range []float64{10, 100, 500} {
 			for _, rtt := range []time.Duration{2, 20, 100} {
 				rtt *= time.Millisecond
 				b.Run(fmt.Sprintf("loss=%g%%/%gMbps/%v", loss*100, mbps, rtt), func(b *testing.B) {
-					bdp := int(mbps * 1e6 / 8 * rtt.Seconds())
-					from, to, shapers := shapedPair(b, shape.Link{Rate: mbps * 1e6, Delay: rtt / 2, Loss: loss, Queue: bdp})
 					perTensor := tensorBytes * 8 / (mbps * 1e6)
-					sendTensors(b, from, to, max(1, int(3/perTensor)), 2)
-					n := max(2, int(8/perTensor))
+					warm, n := max(1, int(3/perTensor)), max(2, int(8/perTensor))
+					bdp := int(mbps * 1e6 / 8 * rtt.Seconds())
+					l := shape.Link{Rate: mbps * 1e6, Delay: rtt / 2, Loss: loss, Queue: bdp}
 					for b.Loop() {
-						start, cpu := time.Now(), cpuSeconds()
-						sendTensors(b, from, to, n, 2)
-						secs := time.Since(start).Seconds()
-						rate := float64(n) * tensorBytes * 8 / secs
-						b.ReportMetric(100*rate/(mbps*1e6), "%rate")
-						b.ReportMetric((cpuSeconds()-cpu)/(float64(n)*tensorBytes/1e9), "cpu-s/GB")
-					}
-					_, st := shapers[0].Link(netip.MustParseAddrPort(to.Addrs()[0]))
-					b.ReportMetric(float64(st.Overflow), "overflowed")
-					b.ReportMetric(float64(st.MaxLate.Microseconds()), "max-late-us")
-					if p, ok := from.Path(to.ID()); ok {
-						b.ReportMetric(100*p.Goodput*8/(mbps*1e6), "%estimate")
+						from, to, shapers := shapedPair(b, l)
+						sendTensors(b, from, to, warm, 2)
+						s := spend(func() { sendTensors(b, from, to, n, 2) })
+						b.ReportMetric(100*s.mbps(n)/mbps, "%rate")
+						b.ReportMetric(s.cpuPerGB(n), "cpu-s/GB")
+						_, st := shapers[0].Link(netip.MustParseAddrPort(to.Addrs()[0]))
+						b.ReportMetric(float64(st.Overflow), "overflowed")
+						b.ReportMetric(float64(st.MaxLate.Microseconds()), "max-late-us")
+						if p, ok := from.Path(to.ID()); ok {
+							b.ReportMetric(100*p.Goodput*8/(mbps*1e6), "%estimate")
+						}
+						closeBoth(b, from, to)
+						plain := plainPair(b, shapersOf(b, l))
+						plain.send(b, warm, 2)
+						s = spend(func() { plain.send(b, n, 2) })
+						b.ReportMetric(100*s.mbps(n)/mbps, "%plain")
+						b.ReportMetric(s.cpuPerGB(n), "plain-cpu-s/GB")
+						plain.close()
 					}
 				})
 			}
@@ -124,84 +167,46 @@ func BenchmarkGoodput(b *testing.B) {
 	}
 }
 
-// BenchmarkLoopback sends 8 MiB tensors over unshaped loopback.
+// BenchmarkLoopback sends 8 MiB tensors over unshaped loopback, and after each one the same bytes over a stream of plain quic-go.
+// "of-plain" is the ratio of the two rates.
 func BenchmarkLoopback(b *testing.B) {
 	m := transporttest.New(b, 2, nil)
 	m.Hosts[1].Handle(transport.KindTensor, discard)
-	b.SetBytes(tensorBytes)
-	b.ReportAllocs()
-	cpu, n := cpuSeconds(), 0
+	plain := plainPair(b, nil)
+	defer plain.close()
+	sendTensors(b, m.Hosts[0], m.Hosts[1], 5, 1)
+	plain.send(b, 5, 1)
+	var own, other spent
+	n := 0
 	for b.Loop() {
-		sendTensors(b, m.Hosts[0], m.Hosts[1], 1, 1)
+		own.add(spend(func() { sendTensors(b, m.Hosts[0], m.Hosts[1], 1, 1) }))
+		other.add(spend(func() { plain.send(b, 1, 1) }))
 		n++
 	}
-	b.ReportMetric((cpuSeconds()-cpu)/(float64(n)*tensorBytes/1e9), "cpu-s/GB")
+	b.ReportMetric(own.mbps(n)/8, "MB/s")
+	b.ReportMetric(other.mbps(n)/8, "plain-MB/s")
+	b.ReportMetric(other.seconds/own.seconds, "of-plain")
+	b.ReportMetric(own.cpuPerGB(n), "cpu-s/GB")
+	b.ReportMetric(other.cpuPerGB(n), "plain-cpu-s/GB")
+	b.ReportMetric(float64(own.mallocs)/float64(n), "mallocs/tensor")
+	b.ReportMetric(float64(other.mallocs)/float64(n), "plain-mallocs/tensor")
 }
 
-// BenchmarkPlainQUIC copies the same bytes over a stream of quic-go alone, with the same windows and the same kind of
-// certificate: what BenchmarkLoopback is measured against.
-func BenchmarkPlainQUIC(b *testing.B) {
-	key, _, err := ic.GenerateEd25519Key(rand.Reader)
-	if err != nil {
-		b.Fatal(err)
-	}
-	id, err := libp2ptls.NewIdentity(key)
-	if err != nil {
-		b.Fatal(err)
-	}
-	conf, _ := id.ConfigForPeer("")
-	conf.NextProtos = []string{"plain"}
-	conf.VerifyPeerCertificate = nil
-	qc := &quic.Config{
-		InitialStreamReceiveWindow: 12 << 20, MaxStreamReceiveWindow: 32 << 20,
-		InitialConnectionReceiveWindow: 16 << 20, MaxConnectionReceiveWindow: 32 << 20,
-	}
-	ln, err := quic.ListenAddr("127.0.0.1:0", conf, qc)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer ln.Close()
-	ctx := context.Background()
-	go func() {
-		conn, err := ln.Accept(ctx)
-		if err != nil {
-			return
-		}
-		buf := make([]byte, 256<<10)
-		for {
-			s, err := conn.AcceptStream(ctx)
-			if err != nil {
-				return
+// BenchmarkTensorCount sends ever more tensors over one connection: what one costs stays the same.
+func BenchmarkTensorCount(b *testing.B) {
+	for _, n := range []int{10, 50, 250} {
+		b.Run(fmt.Sprintf("tensors=%d", n), func(b *testing.B) {
+			m := transporttest.New(b, 2, nil)
+			m.Hosts[1].Handle(transport.KindTensor, discard)
+			sendTensors(b, m.Hosts[0], m.Hosts[1], 1, 1)
+			for b.Loop() {
+				s := spend(func() { sendTensors(b, m.Hosts[0], m.Hosts[1], n, 1) })
+				b.ReportMetric(s.mbps(n)/8, "MB/s")
+				b.ReportMetric(s.cpuPerGB(n), "cpu-s/GB")
+				b.ReportMetric(float64(s.mallocs)/float64(n), "mallocs/tensor")
 			}
-			for err == nil {
-				_, err = s.Read(buf)
-			}
-			_ = s.Close()
-		}
-	}()
-	conn, err := quic.DialAddr(ctx, ln.Addr().String(), conf, qc)
-	if err != nil {
-		b.Fatal(err)
+		})
 	}
-	b.SetBytes(tensorBytes)
-	b.ReportAllocs()
-	cpu, n := cpuSeconds(), 0
-	for b.Loop() {
-		s, err := conn.OpenStreamSync(ctx)
-		if err != nil {
-			b.Fatal(err)
-		}
-		if err := writeN(tensorBytes)(s); err != nil {
-			b.Fatal(err)
-		}
-		_ = s.Close()
-		if _, err := io.ReadAll(s); err != nil {
-			b.Fatal(err)
-		}
-		n++
-	}
-	b.ReportMetric((cpuSeconds()-cpu)/(float64(n)*tensorBytes/1e9), "cpu-s/GB")
-	_ = conn.CloseWithError(0, "")
 }
 
 // BenchmarkHop sends a 4 KiB tensor there and one back.

@@ -124,6 +124,9 @@ func (h *Host) adopt(r *remote, l *link) (*link, error) {
 		_ = l.conn.CloseWithError(quic.ApplicationErrorCode(CodeClosing), "host is closing")
 		return nil, ErrClosed
 	}
+	if !l.relayed {
+		h.follow(l.conn)
+	}
 	r.mu.Lock()
 	first := len(r.links) == 0
 	keep, better := l, false
@@ -163,12 +166,12 @@ func (h *Host) adopt(r *remote, l *link) (*link, error) {
 	}
 	if first {
 		h.log.Info("peer connected", "peer", r.id.Short(), "addr", l.conn.RemoteAddr().String(), "dialed", l.dialed)
-		h.events.put(PeerEvent{Kind: PeerConnected, Peer: r.id})
+		h.report(PeerEvent{Kind: PeerConnected, Peer: r.id})
 	}
 	if better { // what was measured of the way through the relay is no longer true
 		h.log.Info("peer reached directly", "peer", r.id.Short(), "addr", l.conn.RemoteAddr().String())
 		h.Remeasure(r.id)
-		h.events.put(PeerEvent{Kind: PeerChanged, Peer: r.id})
+		h.report(PeerEvent{Kind: PeerChanged, Peer: r.id})
 	}
 	for _, o := range retire {
 		h.retire(o)
@@ -251,7 +254,7 @@ func (h *Host) serve(l *link) {
 	}
 	if last {
 		h.log.Info("peer lost", "peer", r.id.Short(), "cause", cause)
-		h.events.put(PeerEvent{Kind: PeerLost, Peer: r.id, Err: cause})
+		h.report(PeerEvent{Kind: PeerLost, Peer: r.id, Err: cause})
 	}
 	wg.Wait()
 }

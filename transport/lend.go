@@ -58,7 +58,11 @@ func (l *lent) Dial(ctx context.Context, addr net.Addr, conf *tls.Config, _ *qui
 		}
 		return l.host.verifyMember(raw, chains)
 	}
-	return l.host.tr.Dial(ctx, addr, own, l.host.p2pConfig())
+	conn, err := l.host.tr.Dial(ctx, addr, own, l.host.p2pConfig())
+	if err == nil {
+		l.host.follow(conn)
+	}
+	return conn, err
 }
 
 // WriteTo sends a packet that is none of QUIC's, to open a hole.
@@ -107,6 +111,7 @@ func (h *Host) handOver(conn *quic.Conn) {
 			}
 			select {
 			case l.conns <- conn:
+				h.follow(conn)
 				return
 			default:
 			}

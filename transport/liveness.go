@@ -150,7 +150,7 @@ func (h *Host) watchPeer(r *remote, now time.Time) bool {
 	}
 	if event != nil {
 		h.log.Info("peer "+event.Kind.String(), "peer", r.id.Short(), "silence", event.Silence)
-		h.events.put(*event)
+		h.report(*event)
 	}
 	return busy
 }

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"net"
 	"net/netip"
 	"time"
@@ -17,6 +18,13 @@ type pacing struct {
 	to    netip.AddrPort
 }
 
+// follow lets reading from the socket wait for a connection that has not processed what was read.
+func (h *Host) follow(conn *quic.Conn) {
+	if addr, ok := conn.RemoteAddr().(*net.UDPAddr); ok {
+		context.AfterFunc(conn.Context(), h.pace.Follow(addr.AddrPort(), func() uint64 { return conn.ConnectionStats().PacketsReceived }))
+	}
+}
+
 // pacePeer lets the pacer see what the connection sent and lost, and sets the rate that it decides.
 func (h *Host) pacePeer(r *remote, l *link, now time.Time) {
 	p := &r.pacing
@@ -30,7 +38,9 @@ func (h *Host) pacePeer(r *remote, l *link, now time.Time) {
 		*p = pacing{conn: l.conn, to: to}
 	}
 	st := l.conn.ConnectionStats()
-	h.pace.Pace(to, p.pacer.Step(now, pace.Sample{Sent: st.BytesSent, Lost: st.BytesLost, RTT: st.MinRTT, Held: h.pace.Held(to)}))
+	h.pace.Pace(to, p.pacer.Step(now, pace.Sample{
+		Sent: st.BytesSent, Lost: st.BytesLost, RTT: st.MinRTT, Queued: st.SmoothedRTT - st.MinRTT, Held: h.pace.Held(to),
+	}))
 }
 
 // unpace lets packets to a peer pass.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -86,22 +87,58 @@ func TestGoodput(t *testing.T) {
 				defer m.Close()
 				a, b := m.Hosts[0], m.Hosts[1]
 				b.Handle(transport.KindTensor, discard)
-				cold := time.Now()
-				if err := a.Send(t.Context(), b.ID(), transport.Header{}, writeN(1<<20)); err != nil {
-					t.Fatal(err)
-				}
-				coldTime := time.Since(cold)
 				goodput(t, a, b, warm)
 				rate := goodput(t, a, b, span)
 				_, st := shapers[0].Link(netip.MustParseAddrPort(b.Addrs()[0]))
 				ps, _ := a.Path(b.ID())
-				t.Logf("%5g Mbps %6v loss %4.1f%%: %5.1f%% of the rate; 1 MiB cold %v (slow start allows %v); estimate %5.1f%% of the rate, rtt %v, loss %.2f%%; %d overflowed",
-					p.mbps, p.rtt, 100*p.loss, rate/p.mbps/1e4, coldTime.Round(time.Millisecond),
-					slowStart(1<<20, p.mbps*1e6, p.rtt).Round(time.Millisecond), ps.Goodput*8/p.mbps/1e4, ps.MinRTT, 100*ps.Loss, st.Overflow)
+				t.Logf("%5g Mbps %6v loss %4.1f%%: %5.1f%% of the rate; estimate %5.1f%% of the rate, rtt %v, loss %.2f%%; %d overflowed",
+					p.mbps, p.rtt, 100*p.loss, rate/p.mbps/1e4, ps.Goodput*8/p.mbps/1e4, ps.MinRTT, 100*ps.Loss, st.Overflow)
 				if !sweep() && rate < 0.93*p.mbps*1e6 {
 					t.Errorf("goodput %.1f Mbps of %g", rate/1e6, p.mbps)
 				}
 			})
 		})
+	}
+}
+
+// TestCold holds the first transfer over a new connection, handshake included, to what slow start and the rate allow.
+func TestCold(t *testing.T) {
+	if testing.Short() {
+		t.Skip("too slow beside the race detector")
+	}
+	const bytes, most = 1 << 20, 1.1
+	runs := 2
+	if sweep() {
+		runs = 20
+	}
+	for _, mbps := range []float64{10, 100, 500} {
+		for _, rtt := range []time.Duration{2, 20, 100} {
+			rtt *= time.Millisecond
+			t.Run(fmt.Sprintf("%gMbps/%v", mbps, rtt), func(t *testing.T) {
+				allowed := slowStart(bytes, mbps*1e6, rtt)
+				var took []time.Duration
+				for seed := range runs {
+					synctest.Test(t, func(t *testing.T) {
+						l := shape.Link{Rate: mbps * 1e6, Delay: rtt / 2, Queue: int(mbps * 1e6 / 8 * rtt.Seconds())}
+						m, _, _ := transporttest.NewVirtual(t, 2, l, uint64(seed))
+						defer m.Close()
+						a, b := m.Hosts[0], m.Hosts[1]
+						b.Handle(transport.KindTensor, discard)
+						begin := time.Now()
+						if err := a.Send(t.Context(), b.ID(), transport.Header{}, writeN(bytes)); err != nil {
+							t.Fatal(err)
+						}
+						took = append(took, time.Since(begin))
+					})
+				}
+				slices.Sort(took)
+				worst := took[len(took)-1]
+				t.Logf("%5g Mbps %6v: 1 MiB cold %v to %v, slow start allows %v, at most %+.1f%%", mbps, rtt, took[0].Round(time.Millisecond),
+					worst.Round(time.Millisecond), allowed.Round(time.Millisecond), 100*(float64(worst)/float64(allowed)-1))
+				if float64(worst) > most*float64(allowed) {
+					t.Errorf("%v, aim %v", worst, time.Duration(most*float64(allowed)))
+				}
+			})
+		}
 	}
 }

@@ -63,7 +63,7 @@ func (g *Group) spreadRevocation(r admit.Revocation) {
 	n.ID, n.State, n.Since = id, Evicted, now
 	g.nodes[id] = n
 	g.mu.Unlock()
-	g.events.put(Event{Kind: NodeEvicted, Node: id})
+	g.events.Put(Event{Kind: NodeEvicted, Node: id})
 }
 
 // statements is every succession and eviction known, for an exchange.

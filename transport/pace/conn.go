@@ -10,6 +10,7 @@ import (
 	"github.com/quic-go/quic-go"
 	"golang.org/x/net/ipv4"
 
+	"github.com/cleave-mesh/cleave/transport/alarm"
 	"github.com/cleave-mesh/cleave/transport/shape"
 )
 
@@ -24,12 +25,15 @@ const (
 // destination come from one goroutine, as QUIC's do. Safe for concurrent use.
 type Conn struct {
 	net.PacketConn
-	done chan struct{}
-	once sync.Once
+	sleep func(d time.Duration, done <-chan struct{}) bool
+	done  chan struct{}
+	once  sync.Once
 
-	paced atomic.Int32 // limits with a rate
-	mu    sync.Mutex
-	dests map[netip.AddrPort]*limit
+	paced    atomic.Int32 // limits with a rate
+	followed atomic.Int32 // sources
+	mu       sync.Mutex
+	dests    map[netip.AddrPort]*limit
+	sources  map[netip.AddrPort]*intake
 }
 
 // limit is one destination.
@@ -64,11 +68,12 @@ type udpConn struct {
 
 // Wrap puts a Conn before a socket. QUIC is to use the second result, which has the capabilities of the socket below.
 func Wrap(pc net.PacketConn) (*Conn, net.PacketConn) {
-	c := &Conn{PacketConn: pc, done: make(chan struct{}), dests: map[netip.AddrPort]*limit{}}
+	c := &Conn{PacketConn: pc, sleep: alarm.PlainSleep, done: make(chan struct{}), dests: map[netip.AddrPort]*limit{}, sources: map[netip.AddrPort]*intake{}}
 	if u, ok := pc.(*net.UDPConn); ok {
 		pc = plain{u, ipv4.NewPacketConn(u)}
 	}
-	if s, ok := pc.(batchSocket); ok {
+	if s, ok := pc.(batchSocket); ok { // of the system, where time is real
+		c.sleep = alarm.Sleep
 		return c, &udpConn{s, c}
 	}
 	return c, c
@@ -126,14 +131,8 @@ func (c *Conn) pass(n int, to netip.AddrPort) {
 		wait = l.hold(n, time.Now())
 	}
 	c.mu.Unlock()
-	if wait == 0 {
-		return
-	}
-	t := time.NewTimer(wait)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-c.done:
+	if wait > 0 {
+		c.sleep(wait, c.done)
 	}
 }
 

@@ -18,11 +18,13 @@ const (
 	// soonProbe and probeEvery are how many windows pass between probes: before and after one showed that the path is full.
 	soonProbe  = 2
 	probeEvery = 8
-	// firstProbe is the gain of a probe, which grows by nextProbe for as long as the path delivers more.
+	// firstProbe is the gain of a probe; what it is above 1 doubles for as long as the path delivers more, up to mostGain.
 	firstProbe = 1.06
-	nextProbe  = 1.25
+	mostGain   = 2
+	// leastWindow is the bytes that QUIC has under way at least; a path that it starts on is taken to carry that.
+	leastWindow = 2 * 1280
 	// startGain is the gain while the rate of the path is not known.
-	startGain = 2
+	startGain = 1.5
 	// settle is by what share the rate falls in each window with a few losses: slowly, for they may have nothing to do with it.
 	settle = 0.003
 	// lessGain is by what the rate is lowered when packets are lost in bursts although they are spaced.
@@ -33,6 +35,9 @@ const (
 	limitedShare = 0.25
 	// idleWindows is how many windows in a row the pacer may hold back nothing before it lets go.
 	idleWindows = 40
+	// longQueue is the bytes that a path's queue has held above which it takes bursts: what it loses then, it loses because more was sent
+	// than it carries, which is QUIC's own affair.
+	longQueue = 64 << 10
 	// maxRate is the rate in bytes per second above which ten packets at once are nothing to a queue.
 	maxRate = 25e6
 )
@@ -41,8 +46,8 @@ const (
 type Sample struct {
 	// Sent and Lost are bytes since the connection began; Lost may fall when a packet thought lost arrives.
 	Sent, Lost uint64
-	// RTT is the least round-trip time.
-	RTT time.Duration
+	// RTT is the least round-trip time, Queued what the smoothed one has beyond it.
+	RTT, Queued time.Duration
 	// Held is how long packets were held back in all, since the beginning.
 	Held time.Duration
 }
@@ -59,6 +64,9 @@ type Pacer struct {
 	every    int // windows between probes
 	since    int // windows since the last probe
 	idle     int // windows in a row in which nothing was held back
+
+	queued time.Duration // the most that packets waited on the path lately
+	least  float64       // what QUIC sends whatever it loses, in bytes per second
 }
 
 // Step takes a sample and returns the rate in bytes per second at which packets are to be sent from now on; 0 means that they
@@ -81,6 +89,8 @@ func (p *Pacer) Step(now time.Time, s Sample) float64 {
 	case took < window || sent < minBytes:
 		return p.rate()
 	}
+	p.queued = max(s.Queued, p.queued/2)
+	p.least = leastWindow / max(s.RTT, time.Millisecond).Seconds()
 	lost := min(sent, max(0, float64(s.Lost)-float64(p.base.Lost)))
 	held := s.Held - p.base.Held
 	p.at, p.base = now, s
@@ -91,8 +101,8 @@ func (p *Pacer) Step(now time.Time, s Sample) float64 {
 // window takes one measurement: bytes per second delivered, the share lost, and whether the pacer set the rate.
 func (p *Pacer) window(delivered, loss float64, limited bool) {
 	if !p.on {
-		if loss >= burstLoss && delivered > 0 {
-			*p = Pacer{at: p.at, base: p.base, on: true, starting: true, path: delivered, gain: startGain, every: soonProbe}
+		if loss >= burstLoss && delivered*p.queued.Seconds() < longQueue {
+			*p = Pacer{at: p.at, base: p.base, on: true, starting: true, path: max(delivered, p.least), gain: startGain, every: soonProbe}
 		}
 		return
 	}
@@ -110,7 +120,7 @@ func (p *Pacer) window(delivered, loss float64, limited bool) {
 	case p.starting:
 		p.path = max(p.path, delivered)
 		switch {
-		case limited && !(calm && grew):
+		case limited && !(loss < burstLoss && grew):
 			p.cruise()
 		case !limited && loss >= burstLoss && p.gain > 1: // bursts still: this rate is too high to be of use
 			p.gain = max(1, p.gain*lessGain)
@@ -124,7 +134,7 @@ func (p *Pacer) window(delivered, loss float64, limited bool) {
 		p.path = max(p.path, delivered)
 	case p.gain > 1 && calm && grew:
 		p.path, p.every = delivered, soonProbe
-		p.gain = min(startGain, p.gain*nextProbe)
+		p.gain = min(mostGain, 1+2*(p.gain-1))
 	case p.gain > 1: // full: what the probe itself lost is seen in the next window too
 		if p.every == soonProbe { // the first probe that failed passed the path's rate by far
 			p.path = max(p.path, delivered*(1-loss))

@@ -10,11 +10,12 @@ import (
 )
 
 // TestStories plays transcripts: a path is a rate in KB/s and the share of burst packets that its queue drops; "run" sends
-// through it for a number of samples 50 ms apart, as fast as the pacer lets it, and prints the pacer's rate after each where it changes.
+// through it for a number of samples 50 ms apart, as fast as the pacer lets it, while packets wait for a number of milliseconds, and prints
+// the pacer's rate after each where it changes.
 func TestStories(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
 		var p Pacer
-		var s Sample
+		s := Sample{RTT: 5 * time.Millisecond}
 		now := time.Unix(0, 0)
 		capacity, offered := 0.0, 0.0
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
@@ -41,6 +42,11 @@ func TestStories(t *testing.T) {
 				d.ScanArgs(t, "lost", &percent)
 			}
 			var b strings.Builder
+			s.Queued = 0
+			if d.HasArg("queued") {
+				d.ScanArgs(t, "queued", &ms)
+				s.Queued = time.Duration(ms) * time.Millisecond
+			}
 			last := -1
 			for i := range n {
 				const step = 50 * time.Millisecond

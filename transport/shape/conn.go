@@ -4,29 +4,19 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/cleave-mesh/cleave/transport/alarm"
 )
 
 // Conn is a socket whose sent packets pass the Shaper's links. Packets in flight at Close are dropped.
 type Conn struct {
 	net.PacketConn
 	shaper *Shaper
-	timer  timer
+	timer  alarm.Timer
 	flush  func([]delivery) // writes packets to the socket
 	done   chan struct{}
 	wg     sync.WaitGroup
 	once   sync.Once
-}
-
-// timer waits until a moment; one goroutine waits, others set.
-type timer interface {
-	// set makes the wait end at that moment. It is called with the earliest moment that anything is to be done.
-	set(at time.Time)
-	// wait blocks until the moment last set, or longer when stop was called before: then it reports false.
-	wait() bool
-	// stop ends the wait for ever.
-	stop()
-	// close frees what the timer holds; no wait may be under way.
-	close()
 }
 
 // Wrap puts the Shaper before a socket. It panics when called twice, since times on a link belong to one socket.
@@ -37,11 +27,8 @@ func (s *Shaper) Wrap(pc net.PacketConn) net.PacketConn {
 	c := &Conn{PacketConn: pc, shaper: s, done: make(chan struct{})}
 	c.flush = c.writeEach
 	out := wrapUDP(c)
-	if !s.virtual {
-		c.timer = newPreciseTimer()
-	}
-	if c.timer == nil {
-		c.timer = newGoTimer()
+	if c.timer = alarm.NewPlain(); !s.virtual {
+		c.timer = alarm.New()
 	}
 	s.conn = c
 	c.wg.Add(1)
@@ -87,10 +74,10 @@ func (c *Conn) Close() error {
 	var err error
 	c.once.Do(func() {
 		close(c.done)
-		c.timer.stop()
+		c.timer.Stop()
 		err = c.PacketConn.Close()
 		c.wg.Wait()
-		c.timer.close()
+		c.timer.Close()
 	})
 	return err
 }
@@ -99,7 +86,7 @@ func (c *Conn) Close() error {
 func (c *Conn) deliver() {
 	defer c.wg.Done()
 	var batch []delivery
-	for c.timer.wait() {
+	for c.timer.Wait() {
 		var next time.Time
 		batch, next = c.shaper.due(batch[:0], time.Now())
 		c.flush(batch)
@@ -108,7 +95,7 @@ func (c *Conn) deliver() {
 			batch[i] = delivery{}
 		}
 		if !next.IsZero() {
-			c.timer.set(next)
+			c.timer.Set(next)
 		}
 	}
 }
@@ -119,58 +106,3 @@ func (c *Conn) writeEach(batch []delivery) {
 		_, _ = c.PacketConn.WriteTo(d.b, d.to)
 	}
 }
-
-// goTimer waits on an ordinary timer: late by up to a millisecond on an idle Linux process.
-type goTimer struct {
-	moved chan time.Time
-	done  chan struct{}
-}
-
-func newGoTimer() *goTimer {
-	return &goTimer{moved: make(chan time.Time, 1), done: make(chan struct{})}
-}
-
-func (t *goTimer) set(at time.Time) {
-	for {
-		select {
-		case t.moved <- at:
-			return
-		case <-t.done:
-			return
-		default:
-		}
-		select {
-		case old := <-t.moved:
-			if old.Before(at) {
-				at = old
-			}
-		default:
-		}
-	}
-}
-
-func (t *goTimer) wait() bool {
-	var at time.Time
-	var fire <-chan time.Time
-	var tm *time.Timer
-	for {
-		select {
-		case <-t.done:
-			return false
-		case next := <-t.moved:
-			if at.IsZero() || next.Before(at) {
-				at = next
-				if tm != nil {
-					tm.Stop()
-				}
-				tm = time.NewTimer(time.Until(at))
-				fire = tm.C
-			}
-		case <-fire:
-			return true
-		}
-	}
-}
-
-func (t *goTimer) stop()  { close(t.done) }
-func (t *goTimer) close() {}

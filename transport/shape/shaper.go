@@ -274,7 +274,7 @@ func (s *Shaper) send(b, oob []byte, segment int, to net.Addr) (direct bool, err
 	}
 	s.mu.Unlock()
 	if !first.IsZero() {
-		s.conn.timer.set(first)
+		s.conn.timer.Set(first)
 	}
 	return false, nil
 }
