@@ -57,6 +57,9 @@ func TestNewcomerKnowsAll(t *testing.T) {
 // TestGhostsAreForgotten kills a node: after the time of the profile nobody remembers it or its records, and it does not come back from
 // a node that forgets later.
 func TestGhostsAreForgotten(t *testing.T) {
+	if testing.Short() {
+		t.Skip("too slow beside the race detector")
+	}
 	const n, dead = 4, 2
 	synctest.Test(t, func(t *testing.T) {
 		timing := member.LAN()
@@ -79,6 +82,9 @@ func TestGhostsAreForgotten(t *testing.T) {
 // TestWAN runs the profile for wide areas over round trips of 300 ms that lose 3 % each way: the mesh comes together, nobody is
 // wrongly declared dead, and who dies is known within a minute.
 func TestWAN(t *testing.T) {
+	if testing.Short() {
+		t.Skip("too slow beside the race detector")
+	}
 	const n, dead = 6, 3
 	synctest.Test(t, func(t *testing.T) {
 		c := newCloud(t, n, shape.Link{Delay: 150 * time.Millisecond, Loss: 0.03}, member.WAN())
