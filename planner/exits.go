@@ -51,8 +51,8 @@ type ExitPlan struct {
 //
 // Every set of exits is searched by branch and bound over places, from plans that solver makes and local moves, with the times of a
 // mesh without queues as bounds. Codecs are the quickest ones, or all lossless where those would lose too much: so far the
-// proof goes. When ctx ends, or after maxExitSteps placements, the best plan so far counts with its bound. SPINN (Laskaridis et al.,
-// MobiCom 2020) chooses exit and cut together by search at run time.
+// proof goes. At worst that is nodes^pieces placements for each of 2^exits sets. When ctx ends, or after maxExitSteps placements, the
+// best plan so far counts with its bound. SPINN (Laskaridis et al., MobiCom 2020) chooses exit and cut together by search at run time.
 func PlanExits(ctx context.Context, p *Problem, exits []Exit, solver Planner) (*ExitPlan, error) {
 	begin := time.Now()
 	if err := checkExits(p, exits); err != nil {

@@ -7,7 +7,8 @@ import (
 
 // pipeline cuts the pieces, in the problem's order, into contiguous stages, each node at most one: the form that streams run in. It is
 // the sweep with the nodes used so far and the current one in each label's key; optimal among such pipelines when no label was
-// dropped for width. Its bound also holds for plans that are no pipelines.
+// dropped for width. Its keys are the live values' nodes and at most nodes * 2^nodes sets of used nodes and current one, each with a front of
+// times. Its bound also holds for plans that are no pipelines.
 type pipeline struct{}
 
 func (pipeline) Name() string { return "pipeline" }

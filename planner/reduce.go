@@ -82,6 +82,17 @@ func (s *sweep) usable(limit float64) []bool {
 			out[k] = s.rest(0, in.price)-s.leastOf(i, in.price)+in.price[k] < limit
 		}
 	}
+	// What is closed to one piece of a class is closed to all.
+	closed := map[[2]int]bool{}
+	class := func(k int) [2]int { return [2]int{in.p.Pieces[k/m].Class, k % m} }
+	for k, may := range out {
+		if c := class(k); c[0] != 0 && !may {
+			closed[c] = true
+		}
+	}
+	for k := range out {
+		out[k] = out[k] && !closed[class(k)]
+	}
 	return out
 }
 
@@ -201,7 +212,8 @@ func chosen[T any](all []T, which []int) []T {
 }
 
 // mergeFixed makes one piece of neighbours that can only be on one node, the same, where the second reads nothing but what the first or
-// fixed pieces before it made there, and alone reads what the first made: nothing happens between them.
+// fixed pieces before it made there, and alone reads what the first made: nothing happens between them. All of a fixed piece's class is
+// fixed on that node, so that classes need not be told apart any more.
 func (r *reduction) mergeFixed() {
 	p := r.in.p
 	fixed := make([]int, len(p.Pieces))
@@ -246,8 +258,7 @@ func (r *reduction) mergeFixed() {
 // follows reports whether piece i can be one with the piece before it.
 func (r *reduction) follows(i int, fixed []int) bool {
 	p, n := r.in.p, fixed[i]
-	a, b := p.Pieces[i-1].Class, p.Pieces[i].Class
-	if n < 0 || fixed[i-1] != n || a != b && a != 0 && b != 0 || len(p.Pieces[i-1].Out) == 0 {
+	if n < 0 || fixed[i-1] != n || len(p.Pieces[i-1].Out) == 0 {
 		return false
 	}
 	for _, v := range p.Pieces[i-1].Out {

@@ -26,7 +26,8 @@ const (
 // NonContiguous minimises the largest load over any assignment. The plan comes from simulated annealing, started from the contiguous
 // optimum, and from the search for a division (see division). The bound is the largest of: compute spread evenly; the most compute that
 // one accelerator can carry below a load, times their number; loads below which there is no division; and loads excluded by the linear
-// relaxation of packing the blocks into devices (see excluded).
+// relaxation of packing the blocks into devices (see excluded). The search is exponential in the blocks at worst, and counted; each of its
+// nodes takes a minimum cut per block and kind of device.
 func (w *Workload) NonContiguous(ctx context.Context) (*Answer, error) {
 	return w.nonContiguous(ctx, annealSeeds, annealMoves)
 }
