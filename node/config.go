@@ -14,6 +14,8 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/cleave-mesh/cleave/internal/topology"
+	"github.com/cleave-mesh/cleave/node/control"
+	"github.com/cleave-mesh/cleave/planner"
 )
 
 // Default addresses.
@@ -67,6 +69,14 @@ type Config struct {
 	MaxRequests int `yaml:"max-requests"`
 	// Debug writes more to the log.
 	Debug bool `yaml:"debug"`
+
+	// slowSearch is how long a search takes for its plan to get a path table; 0 means defaultSlowSearch. For tests, as are paths
+	// and steer.
+	slowSearch time.Duration
+	// paths, when not nil, takes the place of what is measured between nodes.
+	paths func() planner.Path
+	// steer sets when a better plan replaces the one in force.
+	steer control.Config
 
 	// Log receives the daemon's log; nil means silence.
 	Log *slog.Logger `yaml:"-"`
@@ -176,6 +186,7 @@ func (c Config) resolve() (*settings, error) {
 	s.Replan = orElse(s.Replan, defaultReplan)
 	s.Deadline = orElse(s.Deadline, DefaultDeadline)
 	s.MaxLoss = orElse(s.MaxLoss, DefaultMaxLoss)
+	s.slowSearch = orElse(s.slowSearch, defaultSlowSearch)
 	s.MaxRequests = orElse(s.MaxRequests, defaultRequests)
 	if s.Threads < 0 || s.Replan < 0 || s.Deadline < 0 || s.MaxRequests < 0 {
 		return nil, fmt.Errorf("%w: threads, replan, deadline and max-requests cannot be negative", ErrConfig)

@@ -227,8 +227,12 @@ func (d *directory) refresh() {
 			continue
 		}
 		d.seen[r.Node][r.Key] = r.Version
-		if p.take(r) {
+		paths, profiles := p.take(r)
+		if paths || profiles {
 			d.n.plansStale.Store(true)
+		}
+		if profiles {
+			d.n.profilesStale.Store(true)
 		}
 	}
 	if before != d.aliveLocked() {
@@ -248,8 +252,8 @@ func (d *directory) aliveLocked() string {
 	return strings.Join(ids, " ")
 }
 
-// take reads one record; one that is malformed is ignored. It reports whether plans may be wrong now.
-func (p *peer) take(r *member.Record) (stale bool) {
+// take reads one record; one that is malformed is ignored. It reports whether plans may be wrong now because of changed paths or profiles.
+func (p *peer) take(r *member.Record) (paths, profiles bool) {
 	switch {
 	case r.Key == keyNode:
 		var v nodeRecord
@@ -268,17 +272,17 @@ func (p *peer) take(r *member.Record) (stale bool) {
 			p.paths = make(map[transport.PeerID]pathRecord, len(v))
 			for _, w := range v {
 				p.paths[w.To] = w
-				stale = stale || changed(old[w.To].Goodput, w.Goodput) || changed(old[w.To].RTT.Seconds(), w.RTT.Seconds())
+				paths = paths || changed(old[w.To].Goodput, w.Goodput) || changed(old[w.To].RTT.Seconds(), w.RTT.Seconds())
 			}
 		}
 	case strings.HasPrefix(r.Key, keyProfile):
 		var v graphProfile
 		if json.Unmarshal(r.Value, &v) == nil {
 			p.profiles[v.Graph] = &v
-			stale = true
+			profiles = true
 		}
 	}
-	return stale
+	return paths, profiles
 }
 
 // epoch changes when nodes come or go, or do not answer.

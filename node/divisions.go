@@ -48,17 +48,23 @@ func (n *Node) fastest(c *canonical) *placement.Profile {
 	return &divided
 }
 
-// divided is a plan of a divided graph.
-type divided struct {
-	c         *canonical
-	divisions []split.Division
-	problem   *planner.Problem
-	frame     *placement.Frame
-	plan      *planner.Plan
+// solved is a plan and what it is of.
+type solved struct {
+	c       *canonical // with blocks divided where the plan divides some
+	problem *planner.Problem
+	frame   *placement.Frame
+	plan    *planner.Plan
+	exits   map[planner.ValueID]split.Exit // the early exits that the plan uses, by the value that answers
+	note    string                         // about early exits; "" where there are none
 }
 
-// planDivided plans the question with the divisions that the request names, or looks for some.
-func (n *Node) planDivided(ctx context.Context, r client.PlanRequest, q *placement.Question, c *canonical, solver planner.Planner) (*divided, error) {
+// solve plans the question: through the nodes or with the divisions that the request names, or else as a search finds best, with blocks
+// divided and early exits where the request allows them.
+func (n *Node) solve(ctx context.Context, r client.PlanRequest, q *placement.Question, c *canonical, solver planner.Planner) (*solved, error) {
+	declared, err := n.exitsFor(r, q, c)
+	if err != nil {
+		return nil, err
+	}
 	state := func(divisions []split.Division) (*placement.Stated, error) {
 		asked, here := q, c
 		if len(divisions) > 0 {
@@ -69,35 +75,48 @@ func (n *Node) planDivided(ctx context.Context, r client.PlanRequest, q *placeme
 			asked = q.Divided(here.divided)
 		}
 		p, frame, err := asked.Problem()
-		return &placement.Stated{Divided: here.divided, Graph: here.graph, Problem: p, Frame: frame}, err
-	}
-	out := &divided{}
-	if len(r.Divisions) > 0 {
-		var err error
-		if out.divisions, err = namedDivisions(c.graph, r.Divisions); err != nil {
+		if err != nil {
 			return nil, err
 		}
-		st, err := state(out.divisions)
-		if err != nil {
+		return &placement.Stated{Divided: here.divided, Graph: here.graph, Problem: p, Frame: frame, Exits: placement.ExitsOf(p, declared)}, nil
+	}
+	var divisions []split.Division
+	var st *placement.Stated
+	out := &solved{}
+	switch {
+	case len(r.Divisions) > 0:
+		if divisions, err = namedDivisions(c.graph, r.Divisions); err != nil {
+			return nil, err
+		}
+		if st, err = state(divisions); err != nil {
 			return nil, err
 		}
 		if err := pinParts(st, q, r.Divisions); err != nil {
 			return nil, err
 		}
-		if out.plan, err = solver.Plan(ctx, st.Problem); err != nil {
+		out.plan, err = solver.Plan(ctx, st.Problem)
+	case len(r.Via) > 0:
+		if st, err = state(nil); err != nil {
 			return nil, err
 		}
-		out.problem, out.frame = st.Problem, st.Frame
-	} else {
-		found, err := (&placement.Search{Graph: c.graph, State: state, Solver: solver}).Run(ctx)
-		if err != nil {
+		out.plan, err = planVia(ctx, solver, st.Problem, q, r.Via)
+	default:
+		var found *placement.Outcome
+		search := placement.Search{Graph: c.graph, State: state, Solver: solver, Whole: r.Splits != client.SplitsAuto}
+		if found, err = search.Run(ctx); err != nil {
 			return nil, err
 		}
-		out.divisions, out.problem, out.frame, out.plan = found.Divisions, found.Problem, found.Frame, found.Plan
+		divisions, st, out.plan = found.Divisions, found.Stated, found.Plan
+		if found.ExitPlan != nil {
+			out.exits, out.note = exitsIn(st.Problem, declared), found.Describe(c.graph)
+		}
 	}
-	var err error
-	out.c, err = n.graphs.divide(c, out.divisions)
-	out.frame.Divisions = out.divisions
+	if err != nil {
+		return nil, err
+	}
+	out.problem, out.frame = st.Problem, st.Frame
+	out.frame.Divisions = divisions
+	out.c, err = n.graphs.divide(c, divisions)
 	return out, err
 }
 

@@ -27,7 +27,8 @@ type entryState struct {
 
 	mu      sync.Mutex
 	over    bool
-	outputs []*tensor.Tensor // parallel to the graph's outputs
+	names   []string         // of outputs
+	outputs []*tensor.Tensor // in the graph's order
 	err     error
 	report  client.Report
 }
@@ -64,43 +65,21 @@ func (s *entryState) replanned(id string) {
 
 // deliver hands the outputs over. It is called on the flight's loop, while they are still in the store.
 func (s *entryState) deliver(f *flight, e session.Deliver) {
-	g := f.frame.c.graph
-	out := make([]*tensor.Tensor, len(g.Outputs))
-	for _, h := range e.Outputs {
-		if int(h.Value) >= len(f.frame.frame.Values) {
-			continue
-		}
-		for i, v := range g.Outputs {
-			if v == f.frame.frame.Values[h.Value] {
-				out[i] = f.store[h]
-			}
-		}
-	}
-	for i, v := range g.Outputs {
-		if out[i] == nil {
-			out[i] = g.Values[v].Const
-		}
-		if at := slices.Index(g.Inputs, v); out[i] == nil && at >= 0 {
-			out[i] = f.inputs[at]
-		}
-		if out[i] == nil {
-			s.abort(fmt.Errorf("output %q was not delivered", g.Values[v].Name))
-			return
-		}
-	}
-	s.finish(out, nil)
+	names, out, err := f.results(e)
+	s.answered(e)
+	s.finish(names, out, err)
 }
 
 // abort ends the request with an error, unless it is over.
-func (s *entryState) abort(err error) { s.finish(nil, err) }
+func (s *entryState) abort(err error) { s.finish(nil, nil, err) }
 
-func (s *entryState) finish(out []*tensor.Tensor, err error) {
+func (s *entryState) finish(names []string, out []*tensor.Tensor, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.over {
 		return
 	}
-	s.over, s.outputs, s.err = true, out, err
+	s.over, s.names, s.outputs, s.err = true, names, out, err
 	s.report.TotalMS = ms(time.Since(s.begun))
 	close(s.done)
 }
@@ -127,7 +106,7 @@ func (n *Node) run(ctx context.Context, lp *livePlan, in []*tensor.Tensor, deadl
 	}
 	s := &entryState{begun: time.Now(), done: make(chan struct{}), plan: lp}
 	s.report = client.Report{
-		Session: id.String(), Plan: lp.id, LastPlan: lp.id, Strategy: lp.strategy, PredictedMS: ms(lp.plan.Cost.Latency),
+		Session: id.String(), Plan: lp.id, LastPlan: lp.id, Strategy: lp.strategy, PredictedMS: ms(lp.predicted()),
 	}
 	f := newFlight(n, id, lp.frame)
 	f.entry, f.inputs = s, in
@@ -158,7 +137,7 @@ func (n *Node) run(ctx context.Context, lp *livePlan, in []*tensor.Tensor, deadl
 		s.abort(ctx.Err())
 	}
 	s.mu.Lock()
-	a := &answer{outputs: s.outputs, report: s.report}
+	a := &answer{names: s.names, outputs: s.outputs, report: s.report}
 	err := s.err
 	s.mu.Unlock()
 	a.report.Stages = append([]client.StageRun{}, a.report.Stages...)
@@ -170,9 +149,6 @@ func (n *Node) run(ctx context.Context, lp *livePlan, in []*tensor.Tensor, deadl
 				encode: t.EncodeMS / 1e3 * lp.speed(t.From), decode: t.DecodeMS / 1e3 * lp.speed(t.To),
 			})
 		}
-	}
-	for _, v := range g.Outputs {
-		a.names = append(a.names, g.Values[v].Name)
 	}
 	n.runs.finished(id.String(), lp, &a.report, err)
 	n.metrics.finished(lp.model.Name, a.report.TotalMS, a.report.Replans, err)

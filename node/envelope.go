@@ -46,6 +46,7 @@ const (
 	msgNotice  = 2
 	msgRelease = 3
 	msgEnd     = 4
+	msgPass    = 5
 )
 
 // envelope carries a message of package session to another node, with what the sender measured on the way.
@@ -76,6 +77,8 @@ func encodeMessage(m session.Message) (int, json.RawMessage, error) {
 		return msgRelease, b, nil
 	case *session.End:
 		return msgEnd, b, nil
+	case *session.Pass:
+		return msgPass, b, nil
 	default:
 		return 0, nil, fmt.Errorf("encode session message: unknown type %T", m)
 	}
@@ -92,6 +95,8 @@ func (e *envelope) decode() (session.Message, error) {
 		m = &session.Release{}
 	case msgEnd:
 		m = &session.End{}
+	case msgPass:
+		m = &session.Pass{}
 	default:
 		return nil, fmt.Errorf("%w: type %d", errEnvelope, e.Type)
 	}

@@ -230,6 +230,8 @@ func (f *flight) do(e session.Effect, timer *time.Timer) (self letter, ok bool) 
 		timer.Reset(max(0, e.At-f.n.now()))
 	case session.Replan:
 		f.replan(e)
+	case session.Judge:
+		return letter{event: f.judge(e), only: coordOnly}, true
 	case session.Deliver:
 		f.entry.deliver(f, e)
 	case session.Fail:

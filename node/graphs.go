@@ -16,7 +16,7 @@ import (
 	"github.com/cleave-mesh/cleave/split/onnx"
 )
 
-// maxGraphs is how many canonical graphs a node keeps in memory.
+// maxGraphs is how many graphs, canonical or as declared, a node keeps in memory.
 const maxGraphs = 16
 
 // canonical is a model's canonical graph for concrete input shapes.
@@ -86,13 +86,9 @@ func (c *graphs) keep(key string, build func() (*canonical, error)) (*canonical,
 }
 
 func (c *graphs) build(model store.Digest, shapes map[string][]int) (*canonical, error) {
-	b, err := c.folder.ReadModel(model)
+	g, err := c.declared(model)
 	if err != nil {
 		return nil, err
-	}
-	g, err := onnx.Decode(b, "")
-	if err != nil {
-		return nil, fmt.Errorf("read model: %w", err)
 	}
 	bound, err := bind(g, shapes)
 	if err != nil {
@@ -143,13 +139,23 @@ func inputNames(g *split.Graph) []string {
 	return names
 }
 
-// declared reads a stored model as its file declares it, without binding shapes.
+// declared is a stored model as its file declares it, without shapes bound. Its weights stay in the file, which is mapped.
 func (c *graphs) declared(model store.Digest) (*split.Graph, error) {
-	b, err := c.folder.ReadModel(model)
+	d, err := c.keep(string(model)+" declared", func() (*canonical, error) {
+		path, err := c.folder.ModelFile(model)
+		if err != nil {
+			return nil, err
+		}
+		g, err := onnx.LoadAlone(path)
+		if err != nil {
+			return nil, fmt.Errorf("read model: %w", err)
+		}
+		return &canonical{model: model, graph: g}, nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	return onnx.Decode(b, "")
+	return d.graph, nil
 }
 
 // forget drops what is kept of a model.

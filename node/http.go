@@ -32,8 +32,11 @@ const (
 
 // serve answers on the HTTP interface until Close.
 func (n *Node) serve() {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true) // gRPC needs it
 	n.server = &http.Server{
-		Handler: n.routes(), ReadHeaderTimeout: headerTime, IdleTimeout: 2 * time.Minute,
+		Handler: n.routes(), ReadHeaderTimeout: headerTime, IdleTimeout: 2 * time.Minute, Protocols: &protocols,
 		BaseContext: func(net.Listener) context.Context { return n.ctx },
 	}
 	n.beside(func(context.Context) {
@@ -53,8 +56,8 @@ func (n *Node) routes() http.Handler {
 			}
 		})
 	}
-	handle("GET /v2", n.serverMetadata)
-	handle("GET /v2/{$}", n.serverMetadata)
+	handle("GET /v2", n.getServerMetadata)
+	handle("GET /v2/{$}", n.getServerMetadata)
 	handle("GET /v2/health/live", n.live)
 	handle("GET /v2/health/ready", n.ready)
 	for _, version := range []string{"", "/versions/{version}"} {
@@ -63,6 +66,10 @@ func (n *Node) routes() http.Handler {
 		handle("POST /v2/models/{model}"+version+"/infer", n.infer)
 	}
 	handle("POST /v2/repository/index", n.repositoryIndex)
+
+	for pattern, handler := range n.grpcRoutes() {
+		mux.Handle(pattern, handler)
+	}
 
 	handle("GET /healthz", n.live)
 	handle("GET /readyz", n.ready)
@@ -88,7 +95,11 @@ func (n *Node) routes() http.Handler {
 	handle("POST /cleave/v1/evict", n.postEvict)
 	handle("POST /cleave/v1/rotate", n.postRotate)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		n.fail(w, r, &statusError{http.StatusNotFound, fmt.Sprintf("no endpoint %s %s: docs/api.md lists all", r.Method, r.URL.Path)})
+		code := http.StatusNotFound
+		if grpcCall(r) {
+			code = http.StatusNotImplemented
+		}
+		n.fail(w, r, &statusError{code, fmt.Sprintf("no endpoint %s %s: docs/api.md lists all", r.Method, r.URL.Path)})
 	})
 	return n.guard(mux)
 }
@@ -96,7 +107,7 @@ func (n *Node) routes() http.Handler {
 // guard demands the key where there is one. Health is open: orchestrators ask without keys.
 func (n *Node) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		open := r.URL.Path == "/healthz" || r.URL.Path == "/readyz" || strings.HasPrefix(r.URL.Path, "/v2/health/")
+		open := r.URL.Path == "/healthz" || r.URL.Path == "/readyz" || strings.HasPrefix(r.URL.Path, "/v2/health/") || grpcHealth(r.URL.Path)
 		if n.set.Key != "" && !open {
 			got := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 			if subtle.ConstantTimeCompare([]byte(got), []byte(n.set.Key)) != 1 {
@@ -150,6 +161,10 @@ func (n *Node) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	if code == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "1")
+	}
+	if grpcCall(r) {
+		_ = n.grpcErrors.Write(w, r, grpcError(err)) // the caller is gone, at worst
+		return
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
@@ -219,10 +234,18 @@ func (n *Node) live(w http.ResponseWriter, _ *http.Request) error {
 // ready reports whether the node can serve: it is a member, and its mesh connection works. The protocol calls the field "live"
 // here too.
 func (n *Node) ready(w http.ResponseWriter, _ *http.Request) error {
+	if err := n.readiness(); err != nil {
+		return err
+	}
+	return write(w, map[string]bool{"live": true, "ready": true})
+}
+
+// readiness is nil while the node can serve.
+func (n *Node) readiness() error {
 	if n.ctx.Err() != nil {
 		return errStopped
 	}
-	return write(w, map[string]bool{"live": true, "ready": true})
+	return nil
 }
 
 func (n *Node) getSelf(w http.ResponseWriter, _ *http.Request) error {

@@ -15,12 +15,16 @@ import (
 // last switch may be too recent.
 const confirmLooks = 7
 
+// searchLooks is how many of these, the last ones, search for plans that have a path table.
+const searchLooks = 2
+
 // controlLoop looks at paths and profiles from time to time and replaces plans that are not good any more.
 func (n *Node) controlLoop(ctx context.Context) {
 	tick := time.NewTicker(n.set.Replan)
 	defer tick.Stop()
 	seen := n.peers.epoch()
 	again := 0                                // looks that are still due
+	search := false                           // more than paths has changed
 	machines := map[string]*control.Machine{} // by plan request
 	for {
 		select {
@@ -32,11 +36,12 @@ func (n *Node) controlLoop(ctx context.Context) {
 		n.publishPaths()
 		n.probeStale()
 		if epoch := n.peers.epoch(); n.plansStale.Swap(false) || epoch != seen {
+			search = n.profilesStale.Swap(false) || epoch != seen
 			seen, again = epoch, confirmLooks
 		}
 		if again > 0 {
 			again--
-			n.review(ctx, seen, machines)
+			n.review(ctx, seen, machines, search || again < searchLooks)
 		}
 	}
 }
@@ -68,8 +73,9 @@ func (n *Node) probeStale() {
 	}
 }
 
-// review makes every plan in force anew and lets its control machine decide whether the new one replaces it.
-func (n *Node) review(ctx context.Context, epoch uint64, machines map[string]*control.Machine) {
+// review makes every plan in force anew and lets its control machine decide whether the new one replaces it. Plans that have a path table
+// are looked up there, unless they are to be searched.
+func (n *Node) review(ctx context.Context, epoch uint64, machines map[string]*control.Machine, search bool) {
 	inUse := n.plans.inUse()
 	for key := range machines {
 		if _, ok := inUse[key]; !ok {
@@ -81,10 +87,16 @@ func (n *Node) review(ctx context.Context, epoch uint64, machines map[string]*co
 		if json.Unmarshal([]byte(key), &r) != nil {
 			continue
 		}
-		fresh, err := n.makePlan(ctx, r)
-		if err != nil {
-			n.log.Debug("plan not reviewed", "model", r.Model, "strategy", r.Strategy, "err", err)
-			continue
+		var fresh *livePlan
+		if !search {
+			fresh = n.lookUp(c.plan)
+		}
+		if fresh == nil {
+			var err error
+			if fresh, err = n.makePlan(ctx, r); err != nil {
+				n.log.Debug("plan not reviewed", "model", r.Model, "strategy", r.Strategy, "err", err)
+				continue
+			}
 		}
 		if fresh.id == c.plan.id {
 			n.plans.put(key, epoch, fresh) // the same plan with a newer prediction
@@ -92,7 +104,7 @@ func (n *Node) review(ctx context.Context, epoch uint64, machines map[string]*co
 		}
 		m := machines[key]
 		if m == nil {
-			m = control.New(control.Config{})
+			m = control.New(n.set.steer)
 			machines[key] = m
 		}
 		now := n.candidate(c.plan)
@@ -101,7 +113,7 @@ func (n *Node) review(ctx context.Context, epoch uint64, machines map[string]*co
 		}
 		d := m.Look(control.View{
 			Now: n.now(), Current: now, Others: []control.Candidate{{
-				ID: fresh.id, Latency: fresh.plan.Cost.Latency.Seconds(), Deviation: deviation(fresh.problem, fresh.plan),
+				ID: fresh.id, Latency: fresh.predicted().Seconds(), Deviation: deviation(fresh.problem, fresh.plan),
 			}}, Rate: 1,
 		})
 		if d.Action == control.Keep {
@@ -127,7 +139,7 @@ func (n *Node) candidate(lp *livePlan) control.Candidate {
 	}
 	p := n.presentPaths(lp)
 	if again, err := planner.Evaluate(p, lp.plan.Place, codings); err == nil {
-		c.Latency, c.Deviation = again.Cost.Latency.Seconds(), deviation(p, again)
+		c.Latency, c.Deviation = planner.ExpectedLatency(p, again).Seconds(), deviation(p, again)
 	}
 	return c
 }

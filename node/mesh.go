@@ -20,7 +20,7 @@ const (
 )
 
 // keepAlive is the period of keep-alive packets between members.
-const keepAlive = 15 * time.Second
+const keepAlive = 25 * time.Second
 
 // startMesh opens the socket, becomes a member, and begins to gossip.
 func (n *Node) startMesh(ctx context.Context) error {
@@ -89,15 +89,14 @@ func (n *Node) startMesh(ctx context.Context) error {
 		if authority, err = admit.NewIssuer(id.Private(), creds.Chain); err != nil {
 			return err
 		}
+		if err := authority.LoadTokens(n.set.Data); err != nil {
+			return err
+		}
 		n.authority = authority
-		n.mesh.ServeJoins(authority, nil)
+		n.mesh.ServeJoins(authority, n.keepTokens(authority.SaveTokens))
 	} else if authority != nil {
 		n.authority = authority
-		n.mesh.ServeJoins(authority, func() {
-			if err := authority.SaveAuthority(n.set.Data); err != nil {
-				n.log.Error("use of a token not stored", "err", err)
-			}
-		})
+		n.mesh.ServeJoins(authority, n.keepTokens(authority.SaveAuthority))
 		if !creds.Trust.Current(creds.Chain) {
 			if err := n.mesh.Renew(ctx); err != nil {
 				return err
@@ -120,6 +119,15 @@ func (n *Node) startMesh(ctx context.Context) error {
 	n.beside(n.peers.watch)
 	n.beside(n.watchPaths)
 	return nil
+}
+
+// keepTokens stores that a token was used.
+func (n *Node) keepTokens(save func(dir string) error) func() {
+	return func() {
+		if err := save(n.set.Data); err != nil {
+			n.log.Error("use of a token not stored", "err", err)
+		}
+	}
 }
 
 // found makes a mesh with this node as its authority and first member.

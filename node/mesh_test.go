@@ -107,8 +107,14 @@ func pushModel(t *testing.T, c *client.Client, nodes int) client.Model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the model to be profiled everywhere", func() error {
-		if m, err = c.Model(t.Context(), "faces"); err != nil {
+	return untilProfiled(t, c, m.Name, nodes)
+}
+
+// untilProfiled waits until so many nodes have profiled a model.
+func untilProfiled(t *testing.T, c *client.Client, name string, nodes int) (m client.Model) {
+	t.Helper()
+	until(t, "the model to be profiled everywhere", func() (err error) {
+		if m, err = c.Model(t.Context(), name); err != nil {
 			return err
 		}
 		done := 0

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"connectrpc.com/connect"
+
 	"github.com/cleave-mesh/cleave/node/host"
 	"github.com/cleave-mesh/cleave/node/store"
 	"github.com/cleave-mesh/cleave/split/engine"
@@ -54,12 +56,16 @@ type Node struct {
 	authority *admit.Issuer
 	// plansStale is set when a path has changed since the control loop last looked.
 	plansStale atomic.Bool
+	// profilesStale is set when a profile has changed since then.
+	profilesStale atomic.Bool
 	// lastUse is when a request last began here, by now().
 	lastUse atomic.Int64
 	// probing is set while a stale path is measured: one at a time.
 	probing  atomic.Bool
 	listener net.Listener // nil without an HTTP interface
 	server   *http.Server
+	// grpcErrors writes the errors of gRPC calls that no handler of theirs answers.
+	grpcErrors *connect.ErrorWriter
 
 	work sync.WaitGroup // goroutines of the node itself
 
@@ -77,7 +83,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	n := &Node{
 		set: set, log: set.Log, begun: time.Now(), transfers: newTransferTable(), frames: newFrameTable(), flights: newFlightTable(), doubts: newDoubts(), overheads: newOverheads(),
 		plans: newPlanTable(set.MaxRequests), runs: newRunTable(), fetches: newFetchTable(),
-		calibrations: newCalibrations(),
+		calibrations: newCalibrations(), grpcErrors: connect.NewErrorWriter(),
 	}
 	n.ctx, n.stop = context.WithCancel(context.Background())
 	if err := n.start(ctx); err != nil {

@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/cleave-mesh/cleave/node/client"
 	"github.com/cleave-mesh/cleave/node/store"
 	"github.com/cleave-mesh/cleave/planner"
+	"github.com/cleave-mesh/cleave/split"
 )
 
 // livePlan is a plan together with what it was made from.
@@ -20,10 +23,16 @@ type livePlan struct {
 	frame     *frameHere
 	problem   *planner.Problem
 	plan      *planner.Plan
-	known     *calibration // nil where the model has none for this graph
+	known     *calibration                   // nil where the model has none for this graph
+	exits     map[planner.ValueID]split.Exit // the early exits in use; nil where the plan was not made with exits
+	note      string                         // about exits, for people
+	table     atomic.Pointer[pathTable]      // nil where the plan has none
 	installMu sync.Mutex
 	installed bool // guarded by installMu
 }
+
+// predicted is the plan's latency, with early exits its mean.
+func (lp *livePlan) predicted() time.Duration { return planner.ExpectedLatency(lp.problem, lp.plan) }
 
 // speed is that of the plan's node of this name, relative to the machine that codec times refer to.
 func (lp *livePlan) speed(name string) float64 {

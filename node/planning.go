@@ -113,39 +113,18 @@ func (n *Node) makePlan(ctx context.Context, r client.PlanRequest) (*livePlan, e
 	if r.Splits != "" && r.Splits != client.SplitsAuto && r.Splits != client.SplitsOff {
 		return nil, fmt.Errorf("%w: splits %q: use %s or %s", ErrPlan, r.Splits, client.SplitsAuto, client.SplitsOff)
 	}
-	var problem *planner.Problem
-	var fr *placement.Frame
-	var plan *planner.Plan
-	if len(r.Divisions) > 0 || r.Splits == client.SplitsAuto {
-		sctx, cancel := context.WithTimeout(ctx, planTime)
-		defer cancel()
-		d, err := n.planDivided(sctx, r, q, c, solver)
-		if err != nil {
-			return nil, fmt.Errorf("%w for model %s with operator splits: %w", ErrPlan, name.Name, err)
-		}
-		c, problem, fr, plan = d.c, d.problem, d.frame, d.plan
-	} else if problem, fr, err = q.Problem(); err != nil {
-		return nil, err
+	sctx, cancel := context.WithTimeout(ctx, planTime)
+	defer cancel()
+	found, err := n.solve(sctx, r, q, c, solver)
+	if err != nil {
+		return nil, fmt.Errorf("%w for model %s, strategy %s: %w", ErrPlan, name.Name, r.Strategy, err)
 	}
+	c = found.c
+	fr := found.frame
 	fr.Model, fr.Graph, fr.Shapes = string(name.Digest), c.digest, c.shapes
 	f := &frameHere{c: c, n: n}
 	if known != nil {
 		fr.Calibration, f.coder = string(known.digest), known.coder
-	}
-	var via []planner.NodeID
-	for _, name := range r.Via {
-		at := q.Machine(name)
-		if at < 0 {
-			return nil, fmt.Errorf("%w: no node %q answers in the mesh", ErrPlan, name)
-		}
-		via = append(via, planner.NodeID(at))
-	}
-	sctx, cancel := context.WithTimeout(ctx, planTime)
-	defer cancel()
-	if plan == nil {
-		if plan, err = solve(sctx, solver, problem, via); err != nil {
-			return nil, fmt.Errorf("%w for model %s, strategy %s: %w", ErrPlan, name.Name, r.Strategy, err)
-		}
 	}
 	b, id, err := fr.Encode()
 	if err != nil {
@@ -153,10 +132,12 @@ func (n *Node) makePlan(ctx context.Context, r client.PlanRequest) (*livePlan, e
 	}
 	f.id, f.bytes, f.frame, f.self = id, b, fr, fr.Node(n.mesh.ID())
 	frame := n.frames.add(f)
-	return &livePlan{
-		id: planID(frame.id, plan), request: r, model: name, strategy: r.Strategy, planner: solver.Name(),
-		frame: frame, problem: problem, plan: plan, known: known,
-	}, nil
+	lp := &livePlan{
+		id: planID(frame.id, found.plan), request: r, model: name, strategy: r.Strategy, planner: solver.Name(),
+		frame: frame, problem: found.problem, plan: found.plan, known: known, exits: found.exits, note: found.note,
+	}
+	n.prepareTable(lp)
+	return lp, nil
 }
 
 // planID is a plan's content address: its frame, stages and transfers, without predictions.
@@ -287,14 +268,14 @@ func (lp *livePlan) document() client.Plan {
 	d := client.Plan{
 		ID: lp.id, Model: lp.model.Name, Digest: string(lp.model.Digest), Strategy: lp.strategy,
 		Objective: string(lp.problem.Objective), Planner: lp.planner, Entry: name(lp.frame.self),
-		PredictedMS: ms(lp.plan.Cost.Latency), Bytes: lp.plan.Cost.Bytes, Loss: lp.plan.Cost.Loss, Lossless: true,
+		PredictedMS: ms(lp.predicted()), Bytes: lp.plan.Cost.Bytes, Loss: lp.plan.Cost.Loss, Lossless: true,
 		Stages: []client.Stage{}, Transfers: []client.Transfer{},
 		Proof: client.Proof{
 			Solver: lp.plan.Proof.Solver, Bound: finite(lp.plan.Proof.Bound), Gap: finite(lp.plan.Proof.Gap), Optimal: lp.plan.Proof.Optimal,
 			ElapsedMS: ms(lp.plan.Proof.Elapsed), Explored: lp.plan.Proof.Explored,
 		},
 	}
-	d.Divisions = lp.divisionDocuments()
+	d.Divisions, d.Answers = lp.divisionDocuments(), lp.answerDocuments()
 	for _, s := range lp.plan.Stages {
 		first, last := s.Pieces[0], s.Pieces[len(s.Pieces)-1]
 		d.Stages = append(d.Stages, client.Stage{

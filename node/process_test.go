@@ -115,11 +115,13 @@ func TestRequestSurvivesItsNode(t *testing.T) {
 	}
 	for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGSTOP} {
 		t.Run(sig.String(), func(t *testing.T) {
-			device := testNode(t, "device", nil)
+			// One engine everywhere: the answer must be the local run's to the bit, whoever computes the rest.
+			engines := []string{"native"}
+			device := testNode(t, "device", func(c *Config) { c.Backends = engines })
 			token := testToken(t, device, 2)
 			// The edge is slow, so that its stage is under way for long enough to be hit.
-			edge := startProcess(t, Config{Name: "edge", Join: token, Speed: 0.003, Threads: 1})
-			startProcess(t, Config{Name: "cloud", Join: token, Speed: 0.5, Threads: 1})
+			edge := startProcess(t, Config{Name: "edge", Join: token, Speed: 0.003, Threads: 1, Backends: engines})
+			startProcess(t, Config{Name: "cloud", Join: token, Speed: 0.5, Threads: 1, Backends: engines})
 			c := testClient(t, device)
 			pushModel(t, c, 3)
 			in, want := local(t)

@@ -64,10 +64,18 @@ func (n *Node) strategy(q *placement.Question, r *client.PlanRequest) (planner.P
 // viaTries is how many places are tried for the pieces that a request wants on certain nodes.
 const viaTries = 8
 
-// solve finds a plan in which each node of via runs at least one piece: pieces spread over the model are pinned there, at
-// several offsets, and the best plan counts.
-func solve(ctx context.Context, solver planner.Planner, p *planner.Problem, via []planner.NodeID) (*planner.Plan, error) {
-	if len(via) == 0 || len(p.Pieces) == 0 {
+// planVia finds a plan in which each of the named nodes runs at least one piece: pieces spread over the model are pinned there, at several
+// offsets, and the best plan counts.
+func planVia(ctx context.Context, solver planner.Planner, p *planner.Problem, q *placement.Question, names []string) (*planner.Plan, error) {
+	var via []planner.NodeID
+	for _, name := range names {
+		at := q.Machine(name)
+		if at < 0 {
+			return nil, fmt.Errorf("no node %q answers in the mesh", name)
+		}
+		via = append(via, planner.NodeID(at))
+	}
+	if len(p.Pieces) == 0 {
 		return solver.Plan(ctx, p)
 	}
 	var best *planner.Plan

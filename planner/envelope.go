@@ -13,7 +13,9 @@ import (
 // It is read-only and safe for concurrent use.
 type Envelope struct {
 	Device, Cloud NodeID
-	Cuts          []EnvelopeCut
+	// Back is the goodput from Cloud to Device relative to that from Device to Cloud, as the problem has it.
+	Back float64
+	Cuts []EnvelopeCut
 	// Complete says that no plane is missing: it is false only when there are more than a table may hold.
 	Complete bool
 	// Solves counts the minimum cuts that were needed.
@@ -24,7 +26,8 @@ type Envelope struct {
 type EnvelopeCut struct {
 	Place   []NodeID
 	Codings Codings
-	// Fixed seconds, Bytes both ways, and one-way delays: the sum is Fixed + Bytes/goodput + Delays*rtt/2.
+	// Fixed seconds, Bytes there and back (these divided by Envelope.Back), and one-way delays: the sum is
+	// Fixed + Bytes/goodput + Delays*rtt/2.
 	Fixed  float64
 	Bytes  float64
 	Delays int
@@ -38,8 +41,9 @@ func (c *EnvelopeCut) Seconds(goodput float64, rtt time.Duration) float64 {
 // maxEnvelope is the most planes that are looked for; finding vertices takes time with its fourth power.
 const maxEnvelope = 96
 
-// NewEnvelope prepares all plans between the source and one other node for goodputs from least to most and round-trip times up to
-// rtt; both directions of the path change together. The paths' overheads and the values' codings are the problem's.
+// NewEnvelope prepares all plans between the source and one other node for goodputs from least to most (bytes per second, from the source)
+// and round-trip times up to rtt; both directions of the path change together. The paths' overheads, the ratio of their goodputs and the
+// values' codings are the problem's.
 func NewEnvelope(p *Problem, cloud NodeID, least, most float64, rtt time.Duration) (*Envelope, error) {
 	switch {
 	case !p.hasNode(cloud) || cloud == p.Source:
@@ -47,7 +51,11 @@ func NewEnvelope(p *Problem, cloud NodeID, least, most float64, rtt time.Duratio
 	case !finite(least) || !finite(most) || least <= 0 || most < least || rtt < 0:
 		return nil, invalid("goodput from %v to %v, round trips up to %v", least, most, rtt)
 	}
-	e := &Envelope{Device: p.Source, Cloud: cloud}
+	back := p.Paths[cloud][p.Source].Goodput / p.Paths[p.Source][cloud].Goodput
+	if !finite(back) || back <= 0 {
+		return nil, invalid("an envelope needs a path both ways between %q and %q", p.Nodes[p.Source].Name, p.Nodes[cloud].Name)
+	}
+	e := &Envelope{Device: p.Source, Cloud: cloud, Back: back}
 	b := &envelopeBuilder{e: e, p: p, x: [2]float64{1 / most, 1 / least}, r: rtt.Seconds()}
 	return e, b.build()
 }
@@ -169,6 +177,7 @@ func (b *envelopeBuilder) solve(q point) (*EnvelopeCut, error) {
 	for _, w := range []*Path{&p.Paths[b.e.Device][b.e.Cloud], &p.Paths[b.e.Cloud][b.e.Device]} {
 		w.Goodput, w.RTT = 1/q.x, time.Duration(q.r*1e9)
 	}
+	p.Paths[b.e.Cloud][b.e.Device].Goodput *= b.e.Back
 	in, err := newInstance(&p)
 	if err != nil {
 		return nil, err
@@ -177,11 +186,12 @@ func (b *envelopeBuilder) solve(q point) (*EnvelopeCut, error) {
 	if sum == inf {
 		return nil, &InfeasibleError{Constraint: "a cut between " + p.Nodes[b.e.Device].Name + " and " + p.Nodes[b.e.Cloud].Name, Need: 1, Have: 0, Unit: "cuts"}
 	}
-	return in.plane(place), nil
+	return in.plane(place, q.x), nil
 }
 
-// plane is a placement's sum as a plane, every hop under the coding that is best at this instance's paths.
-func (in *instance) plane(place []NodeID) *EnvelopeCut {
+// plane is a placement's sum as a plane, every hop under the coding that is best at this instance's paths, on which a byte from the source
+// takes x seconds.
+func (in *instance) plane(place []NodeID, x float64) *EnvelopeCut {
 	c := &EnvelopeCut{Place: place, Codings: Codings{}}
 	for i, n := range place {
 		c.Fixed += in.cost(i, n)
@@ -211,7 +221,7 @@ func (in *instance) plane(place []NodeID) *EnvelopeCut {
 			h := &o[0].hop
 			c.Codings[Hop{ValueID(v), n}] = h.coding
 			c.Fixed += h.encode + h.decode + in.p.Paths[o[0].from][n].Overhead
-			c.Bytes += float64(h.bytes)
+			c.Bytes += float64(h.bytes) / (in.p.Paths[o[0].from][n].Goodput * x)
 			c.Delays++
 		}
 		for _, r := range val.Consumers {

@@ -28,6 +28,8 @@ func twoWay(seed uint64) *Problem {
 func TestEnvelopeAgreesWithMinimumCuts(t *testing.T) {
 	for seed := range oracletest.Seeds(t, 12) {
 		p := twoWay(seed)
+		back := []float64{1, 5, 0.1}[seed%3]
+		p.Paths[1][0].Goodput = back * p.Paths[0][1].Goodput
 		e, err := NewEnvelope(p, 1, 1e5, 1e9, 200*time.Millisecond)
 		if err != nil {
 			t.Fatal(err)
@@ -38,6 +40,7 @@ func TestEnvelopeAgreesWithMinimumCuts(t *testing.T) {
 			for _, w := range []*Path{&p.Paths[0][1], &p.Paths[1][0]} {
 				w.Goodput, w.RTT = goodput, rtt
 			}
+			p.Paths[1][0].Goodput *= back
 			in, err := newInstance(p)
 			if err != nil {
 				t.Fatal(err)
@@ -90,5 +93,21 @@ func BenchmarkEnvelopeLookup(b *testing.B) {
 	b.ReportMetric(float64(len(e.Cuts)), "planes")
 	for b.Loop() {
 		e.At(3e6, 20*time.Millisecond)
+	}
+}
+
+// BenchmarkEnvelopePlan is a lookup and the prediction of the plan that was found.
+func BenchmarkEnvelopePlan(b *testing.B) {
+	p := twoWay(1)
+	e, err := NewEnvelope(p, 1, 1e5, 1e9, 200*time.Millisecond)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(len(p.Pieces)), "pieces")
+	for b.Loop() {
+		cut := e.At(3e6, 20*time.Millisecond)
+		if _, err := Evaluate(p, cut.Place, cut.Codings); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -190,17 +190,25 @@ func (t *timeline) choose(v ValueID, n NodeID) (NodeID, hop, error) {
 	if in.p.Values[v].Producer == External {
 		origin = in.at(v)[0]
 	}
-	options := in.options(v, t.origin[v], n)
+	if in.p.Values[v].Producer != External {
+		ways := in.ways(v, origin, n)
+		if len(ways) == 0 {
+			return 0, hop{}, in.noWay(v, origin, n)
+		}
+		if chosen {
+			return origin, in.way(v, origin, n, coding), nil
+		}
+		return origin, ways[0], nil
+	}
+	options := in.options(v, origin, n)
 	if len(options) == 0 {
 		return 0, hop{}, in.noWay(v, origin, n)
 	}
-	o := options[0]
-	if chosen && in.p.Values[v].Producer == External {
-		o.from, o.hop, _ = in.holder(v, n, coding)
-	} else if chosen {
-		o.hop = in.way(v, origin, n, coding)
+	if chosen {
+		from, way, _ := in.holder(v, n, coding)
+		return from, way, nil
 	}
-	return o.from, o.hop, nil
+	return options[0].from, options[0].hop, nil
 }
 
 func (in *instance) noWay(v ValueID, a, b NodeID) error {

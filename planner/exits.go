@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,13 +26,15 @@ type Exit struct {
 
 // ExitPlan is a plan of a model with exits.
 type ExitPlan struct {
-	// Problem has the pieces that still run, those for earlier exits first; Plan is of it; its Objective, and so its Proof, is Expected, its Cost that of
-	// a request that goes to the end.
+	// Problem has the pieces that still run, those for earlier exits first, with their levels, and the exits marked; Plan is of it; its
+	// Objective, and so its Proof, is Expected, its Cost that of a request that goes to the end.
 	Problem *Problem
 	Plan    *Plan
-	// Used are the exits in use, ascending; Answers are seconds until each of them answers, and then until the model's end does.
-	Used    []int
-	Answers []float64
+	// Pieces and Values are the ids in the problem that was asked, parallel to Problem's.
+	Pieces []PieceID
+	Values []ValueID
+	// Used are the exits in use, ascending.
+	Used []int
 	// Expected is the mean of Answers, weighed with the shares of requests that leave there, in seconds.
 	Expected float64
 	// Loss is the exits' mean accuracy cost and that of the plan's codecs together.
@@ -42,8 +45,9 @@ type ExitPlan struct {
 //
 //	expected latency = sum over exits in use of (share - share of the exit before) x answer time, and the rest x time of the end
 //
-// Exits cost time, too: what leads to one alone runs before what leads on. Those not in use do not run. A request that is answered stops.
-// p must want latency; its exits are among the values marked Output.
+// Exits cost time, too: what leads to one alone runs before what leads on. Those not in use do not run. A request that is answered stops;
+// until then it goes on, without waiting for what the exit says. After an exit that answers all that reach it nothing runs. p must want
+// latency; its exits are among the values marked Output.
 //
 // Every set of exits is searched by branch and bound over places, from plans that solver makes and local moves, with the times of a
 // mesh without queues as bounds. Codecs are the quickest ones, or all lossless where those would lose too much: so far the
@@ -139,25 +143,44 @@ func weights(exits []Exit, used []int) []float64 {
 	return append(out, 1-before)
 }
 
-// exitProblem is p with the exits in use alone: pieces that nothing needs are gone, and those that an earlier exit needs come first. It
-// also gives the values that answer: one for each exit in use, then those of the end.
-func exitProblem(p *Problem, exits []Exit, used []int) (*Problem, [][]ValueID) {
+// reduced is a problem with some exits in use alone: pieces that nothing needs are gone, and those that an earlier exit needs come first.
+type reduced struct {
+	problem *Problem
+	// answers are the values that answer: one for each exit in use, then those of the end; none where the last exit answers everything.
+	answers [][]ValueID
+	pieces  []PieceID // of the whole problem, parallel to problem.Pieces
+	values  []ValueID // of the whole problem, parallel to problem.Values
+}
+
+func exitProblem(p *Problem, exits []Exit, used []int) *reduced {
 	answers := make([][]ValueID, len(used)+1)
-	unused := map[ValueID]bool{}
+	share := map[ValueID]float64{} // of the exits in use; 0 for others
 	for k, e := range exits {
+		share[e.Value] = 0
 		if i := slices.Index(used, k); i >= 0 {
 			answers[i] = []ValueID{e.Value}
+			share[e.Value] = e.Share
 		}
-		unused[e.Value] = true
 	}
-	for v := range p.Values {
-		if p.Values[v].Output && !unused[ValueID(v)] {
-			answers[len(used)] = append(answers[len(used)], ValueID(v))
+	wanted := func(v ValueID) bool {
+		s, exit := share[v]
+		return p.Values[v].Output && (!exit || s > 0)
+	}
+	if n := len(used); n > 0 && exits[used[n-1]].Share == 1 {
+		last := exits[used[n-1]].Value
+		share[last] = 0 // it is the end
+		wanted = func(v ValueID) bool { return v == last || share[v] > 0 }
+	} else {
+		for v := range p.Values {
+			if _, exit := share[ValueID(v)]; p.Values[v].Output && !exit {
+				answers[len(used)] = append(answers[len(used)], ValueID(v))
+			}
 		}
 	}
 	var order []PieceID
+	levels := make([]int, len(p.Pieces))
 	taken := make([]bool, len(p.Pieces))
-	for _, level := range answers {
+	for k, level := range answers {
 		need := make([]bool, len(p.Pieces))
 		for _, v := range level {
 			if i := p.Values[v].Producer; i != External {
@@ -176,12 +199,14 @@ func exitProblem(p *Problem, exits []Exit, used []int) (*Problem, [][]ValueID) {
 		}
 		for i, n := range need {
 			if n && !taken[i] {
-				taken[i] = true
+				taken[i], levels[i] = true, k
 				order = append(order, PieceID(i))
 			}
 		}
 	}
-	out := *p
+	r := &reduced{problem: new(Problem), pieces: order}
+	out := r.problem
+	*out = *p
 	out.Pieces, out.Values = nil, nil
 	values := map[ValueID]ValueID{}
 	ids := func(old []ValueID) []ValueID {
@@ -193,8 +218,10 @@ func exitProblem(p *Problem, exits []Exit, used []int) (*Problem, [][]ValueID) {
 				values[v] = id
 				val := p.Values[v]
 				val.Consumers, val.Producer = nil, External
-				val.Output = val.Output && (!unused[v] || slices.ContainsFunc(used, func(k int) bool { return exits[k].Value == v }))
+				val.Output = wanted(v)
+				val.Exit = share[v]
 				out.Values = append(out.Values, val)
+				r.values = append(r.values, v)
 			}
 			fresh = append(fresh, id)
 		}
@@ -202,6 +229,7 @@ func exitProblem(p *Problem, exits []Exit, used []int) (*Problem, [][]ValueID) {
 	}
 	for i, old := range order {
 		c := p.Pieces[old]
+		c.Level = levels[old]
 		c.In, c.Out = ids(c.In), ids(c.Out)
 		for _, v := range c.In {
 			out.Values[v].Consumers = append(out.Values[v].Consumers, PieceID(i))
@@ -214,13 +242,74 @@ func exitProblem(p *Problem, exits []Exit, used []int) (*Problem, [][]ValueID) {
 	for k := range answers {
 		answers[k] = ids(answers[k])
 	}
-	return &out, answers
+	r.answers = answers
+	return r
+}
+
+// WithExits is the problem with the given of its exits in use, as ExitPlan.Problem has it; what only the others need is gone.
+func WithExits(p *Problem, exits []Exit, used []int) *Problem {
+	return exitProblem(p, exits, used).problem
+}
+
+// Answer is when a plan answers some of the requests.
+type Answer struct {
+	// Exit is the value that answers; -1 for the model's end.
+	Exit ValueID
+	// Share is the share of requests that leave here.
+	Share float64
+	At    time.Duration
+}
+
+// Answers lists when a plan answers: at each exit that its problem marks, in order of their shares, and at the end.
+func Answers(p *Problem, plan *Plan) []Answer {
+	at := func(v ValueID) time.Duration { // at the sink
+		for _, t := range plan.Transfers {
+			if t.Value == v && t.To == p.Sink {
+				return t.End
+			}
+		}
+		for _, s := range plan.Stages {
+			if slices.Contains(s.Pieces, p.Values[v].Producer) {
+				return s.End
+			}
+		}
+		return 0
+	}
+	var out []Answer
+	end := Answer{Exit: -1}
+	for v := range p.Values {
+		switch val := &p.Values[v]; {
+		case val.Exit > 0:
+			out = append(out, Answer{Exit: ValueID(v), Share: val.Exit, At: at(ValueID(v))})
+		case val.Output:
+			end.At = max(end.At, at(ValueID(v)))
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Answer) int { return cmp.Compare(a.Share, b.Share) })
+	before := 0.0
+	for k := range out {
+		out[k].Share, before = out[k].Share-before, out[k].Share
+	}
+	end.Share = 1 - before
+	return append(out, end)
+}
+
+// ExpectedLatency is the mean of a plan's Answers: its latency where the problem has no exits.
+func ExpectedLatency(p *Problem, plan *Plan) time.Duration {
+	answers := Answers(p, plan)
+	if len(answers) == 1 {
+		return plan.Cost.Latency
+	}
+	sum := 0.0
+	for _, a := range answers {
+		sum += a.Share * a.At.Seconds()
+	}
+	return seconds(sum)
 }
 
 // DescribeExits says in a few lines which exits are used and what that is worth.
 func DescribeExits(p *Problem, exits []Exit, e *ExitPlan) string {
 	var b strings.Builder
-	w := weights(exits, e.Used)
 	fmt.Fprintf(&b, "Early exits: %d of %d in use, expected latency %s", len(e.Used), len(exits), round(seconds(e.Expected)))
 	if q := e.Plan.Proof; q.Optimal {
 		b.WriteString(", proven least")
@@ -228,9 +317,14 @@ func DescribeExits(p *Problem, exits []Exit, e *ExitPlan) string {
 		fmt.Fprintf(&b, ", at least %s", round(seconds(q.Bound)))
 	}
 	fmt.Fprintf(&b, ", accuracy loss %.3g.\n", e.Loss)
-	for i, k := range e.Used {
-		fmt.Fprintf(&b, "  %-24s %5.1f %% of requests after %s\n", Short(p.Values[exits[k].Value].Name), 100*w[i], round(seconds(e.Answers[i])))
+	for _, a := range Answers(e.Problem, e.Plan) {
+		name := "the end"
+		if n := len(e.Used); a.Exit >= 0 {
+			name = Short(e.Problem.Values[a.Exit].Name)
+		} else if n > 0 && exits[e.Used[n-1]].Share == 1 {
+			name = Short(p.Values[exits[e.Used[n-1]].Value].Name)
+		}
+		fmt.Fprintf(&b, "  %-24s %5.1f %% of requests after %s\n", name, 100*a.Share, round(a.At))
 	}
-	fmt.Fprintf(&b, "  %-24s %5.1f %% of requests after %s\n", "the end", 100*w[len(w)-1], round(seconds(e.Answers[len(w)-1])))
 	return b.String()
 }

@@ -12,9 +12,9 @@ const maxExitSteps = 200_000
 
 // exitSearch looks for the best placement for one set of exits.
 type exitSearch struct {
+	*reduced
 	in      *instance
 	used    []int
-	answers [][]ValueID
 	weights []float64
 	loss    float64 // of the exits
 	exact   Codings // all lossless ones; nil when every coding that a hop would use is lossless
@@ -40,8 +40,8 @@ func newExitSearch(p *Problem, exits []Exit, set int) (*exitSearch, error) {
 	for i, k := range s.used {
 		s.loss += s.weights[i] * exits[k].Loss
 	}
-	var small *Problem
-	small, s.answers = exitProblem(p, exits, s.used)
+	s.reduced = exitProblem(p, exits, s.used)
+	small := s.problem
 	if l := p.Limits.Loss; l > 0 {
 		if s.loss > l*(1+limitSlack) {
 			return nil, &InfeasibleError{Constraint: "the limit on accuracy loss for these exits", Need: s.loss, Have: l, Unit: "units"}
@@ -65,29 +65,30 @@ func newExitSearch(p *Problem, exits []Exit, set int) (*exitSearch, error) {
 	return s, nil
 }
 
-// expected is the expected latency of a placement under codings, with its answer times; false when it is not possible.
-func (s *exitSearch) expected(place []NodeID, c Codings) (float64, []float64, bool) {
+// expected is the expected latency of a placement under codings; false when it is not possible.
+func (s *exitSearch) expected(place []NodeID, c Codings) (float64, bool) {
 	s.steps++
 	if s.in.checkPlace(place) != nil {
-		return 0, nil, false
+		return 0, false
 	}
 	t := newTimeline(s.in, c)
 	for i, n := range place {
 		if t.run(PieceID(i), n) != nil {
-			return 0, nil, false
+			return 0, false
 		}
 	}
 	if s.in.withinLimits(t.bare(place)) != nil {
-		return 0, nil, false
+		return 0, false
 	}
-	sum, at := 0.0, make([]float64, len(s.answers))
+	sum := 0.0
 	for k, values := range s.answers {
+		at := 0.0
 		for _, v := range values {
-			at[k] = max(at[k], t.ready[int(v)*s.in.nodes+int(s.in.p.Sink)])
+			at = max(at, t.ready[int(v)*s.in.nodes+int(s.in.p.Sink)])
 		}
-		sum += s.weights[k] * at[k]
+		sum += s.weights[k] * at
 	}
-	return sum, at, true
+	return sum, true
 }
 
 // try takes a placement when it is better than what is known.
@@ -98,7 +99,7 @@ func (s *exitSearch) try(place []NodeID) bool {
 		if exact {
 			c = s.exact
 		}
-		if e, _, ok := s.expected(place, c); ok && e < s.found*(1-proofSlack) {
+		if e, ok := s.expected(place, c); ok && e < s.found*(1-proofSlack) {
 			s.found, s.place, s.lossless, better = e, slices.Clone(place), exact, true
 		}
 	}
@@ -242,6 +243,6 @@ func (s *exitSearch) plan() (*ExitPlan, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, at, _ := s.expected(s.place, c)
-	return &ExitPlan{Problem: s.in.p, Plan: plan, Used: s.used, Answers: at, Expected: e, Loss: s.loss + plan.Cost.Loss}, nil
+	e, _ := s.expected(s.place, c)
+	return &ExitPlan{Problem: s.problem, Plan: plan, Pieces: s.pieces, Values: s.values, Used: s.used, Expected: e, Loss: s.loss + plan.Cost.Loss}, nil
 }

@@ -51,7 +51,7 @@ func solveFor(ctx context.Context, p *Problem) (float64, bool) {
 	}
 	s := newSweep(ctx, in)
 	s.best, _ = in.incumbent()
-	s.pass(blameWidth)
+	s.pass(blameWidth, 0)
 	if s.best == nil {
 		return 0, false
 	}
@@ -80,7 +80,7 @@ func (in *instance) memoryShortfall(ctx context.Context) error {
 	}
 	s := newSweep(ctx, rin)
 	s.best, _ = rin.incumbent()
-	s.pass(blameWidth)
+	s.pass(blameWidth, 0)
 	if s.best == nil {
 		return nil
 	}

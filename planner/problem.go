@@ -41,6 +41,9 @@ type Piece struct {
 	Class int
 	// Pin, when not nil, lists the only nodes that may run the piece.
 	Pin []NodeID
+	// Level is how many exits in use come before everything that needs the piece. Stages hold pieces of one level alone, so that an exit
+	// is there before what follows it runs. PlanExits sets it; it is 0 in models without exits.
+	Level int
 }
 
 // Value is a tensor that one piece (or the request) makes and others (or the answer) need.
@@ -54,6 +57,9 @@ type Value struct {
 	At []NodeID
 	// Output marks a model output: it must reach the Sink.
 	Output bool
+	// Exit, on an Output that may answer a request alone, is the share of requests that it or an exit before it answers, in (0, 1).
+	// 0 means that it is no exit. PlanExits sets it.
+	Exit float64
 	// Codings are the ways it may travel; at least one unless it never leaves its node.
 	Codings []Coding
 	// Stay, when not nil, lists the only nodes where the value may ever be (privacy: the picture stays in the camera).

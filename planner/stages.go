@@ -10,9 +10,9 @@ const maxMergeStages = 256
 
 // stages groups the pieces of a finished timeline into stages that run as one, and fills in Stages and Transfers.
 //
-// A node's pieces, in order, begin a new stage where one makes a value that leaves (so that it leaves at once) and where one
-// waits for a value that arrives later than the stage began. Then neighbours on a node are merged again wherever that delays
-// nothing: a stage less is a call less.
+// A node's pieces, in order, begin a new stage where one makes a value that leaves (so that it leaves at once), where one waits for a
+// value that arrives later than the stage began, and where the level changes. Then neighbours of one level on a node are merged again
+// wherever that delays nothing, neither the end nor an exit: a stage less is a call less.
 func (t *timeline) stages(plan *Plan) {
 	in := t.in
 	leaves := make([]bool, in.pieces)
@@ -31,7 +31,7 @@ func (t *timeline) stages(plan *Plan) {
 		fresh := k < 0
 		if !fresh {
 			prev := s.stages[k].pieces[len(s.stages[k].pieces)-1]
-			fresh = leaves[prev] || t.waits(PieceID(i), n, t.start[s.stages[k].pieces[0]])
+			fresh = leaves[prev] || in.p.Pieces[prev].Level != in.p.Pieces[i].Level || t.waits(PieceID(i), n, t.start[s.stages[k].pieces[0]])
 		}
 		if fresh {
 			k = len(s.stages)
@@ -79,6 +79,13 @@ type settled struct {
 	wired  []float64 // when each move leaves its link
 	rank   []int     // of each stage: its turn in the last settle
 	end    float64
+	exits  []exitAt
+}
+
+// exitAt is an exit's value and how it comes to the sink: made there by a piece, or by a move.
+type exitAt struct {
+	value ValueID
+	move  int // -1 when it is made there
 }
 
 func (s *settled) link() {
@@ -104,6 +111,15 @@ func (s *settled) link() {
 			if k, ok := hopOf[Hop{v, s.stages[s.of[i]].node}]; ok {
 				s.needs[i] = append(s.needs[i], k)
 			}
+		}
+	}
+	for v := range in.p.Values {
+		if in.p.Values[v].Exit > 0 {
+			k, moved := hopOf[Hop{ValueID(v), in.p.Sink}]
+			if !moved {
+				k = -1
+			}
+			s.exits = append(s.exits, exitAt{ValueID(v), k})
 		}
 	}
 	s.rank = make([]int, len(s.stages))
@@ -204,9 +220,22 @@ func (s *settled) settleMove(k int) {
 	s.end = max(s.end, s.land[k])
 }
 
+// answers is when each exit is at the sink, and then the end of everything.
+func (s *settled) answers() []float64 {
+	out := make([]float64, 0, len(s.exits)+1)
+	for _, e := range s.exits {
+		if e.move >= 0 {
+			out = append(out, s.land[e.move])
+		} else if p := s.t.in.p.Values[e.value].Producer; p >= 0 {
+			out = append(out, s.stages[s.of[p]].end)
+		}
+	}
+	return append(out, s.end)
+}
+
 // merge joins neighbouring stages of a node wherever nothing ends later for it.
 func (s *settled) merge() {
-	limit := s.end * (1 + limitSlack)
+	limit := s.answers()
 	if len(s.stages) > maxMergeStages {
 		return
 	}
@@ -220,10 +249,13 @@ func (s *settled) merge() {
 	s.settle()
 }
 
-// join merges the k-th stage of node n with the one after it, unless that would end later than limit or close a circle.
-func (s *settled) join(n, k int, limit float64) bool {
+// join merges the k-th stage of node n with the one after it, unless that would answer later than limit or close a circle.
+func (s *settled) join(n, k int, limit []float64) bool {
 	old := s.order[n]
 	a, b := s.stages[old[k]], s.stages[old[k+1]]
+	if in := s.t.in.p.Pieces; in[a.pieces[0]].Level != in[b.pieces[0]].Level {
+		return false
+	}
 	kept := *a
 	a.pieces = slices.Concat(a.pieces, b.pieces)
 	a.seconds += b.seconds
@@ -231,13 +263,23 @@ func (s *settled) join(n, k int, limit float64) bool {
 	for _, i := range b.pieces {
 		s.of[i] = old[k]
 	}
-	if s.settle() && s.end <= limit {
+	if s.settle() && !later(s.answers(), limit) {
 		return true
 	}
 	*a = kept
 	s.order[n] = old
 	for _, i := range b.pieces {
 		s.of[i] = old[k+1]
+	}
+	return false
+}
+
+// later reports whether one of the times is later than its limit.
+func later(times, limit []float64) bool {
+	for k, at := range times {
+		if at > limit[k]*(1+limitSlack) {
+			return true
+		}
 	}
 	return false
 }

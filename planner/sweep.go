@@ -26,6 +26,8 @@ func (in *instance) sweep(ctx context.Context, maxWidth int) (*Plan, error) {
 // sweepOptions are what a sweep can be asked for.
 type sweepOptions struct {
 	width int
+	// from is the width of the first pass; 0 means narrow.
+	from int
 	// contiguous asks for pipelines: a node's pieces follow each other.
 	contiguous bool
 	// start, when not nil, is a plan of the same instance to begin with.
@@ -46,15 +48,31 @@ func (in *instance) sweepWith(ctx context.Context, o sweepOptions) (*Plan, error
 		s.tail = pipelineKey
 		name, claim = "pipeline", "the sweep over pipelines in the pieces' order: optimal among those"
 	}
-	for width := narrow; !s.closed(bound); width *= widen {
-		b, done := s.pass(min(width, maxWidth))
-		bound, exact = max(bound, b), done
-		if exact || width >= maxWidth || ctx.Err() != nil || s.closed(bound) {
+	s = s.reduced()
+	tolerance, open := firstTolerance, false
+	for width := max(narrow, o.from); !s.closed(bound); width *= widen {
+		width = min(width, maxWidth)
+		last := width == maxWidth
+		if !open || last {
+			bound, tolerance = s.roughly(bound, tolerance, width)
+			if tolerance == 0 || width <= plain || last {
+				var b float64
+				b, exact = s.pass(width, 0)
+				bound = max(bound, b)
+			}
+		}
+		if exact || last || ctx.Err() != nil || s.closed(bound) {
 			break
 		}
-		// The relaxation first, as wide as the next pass.
-		o.width = min(widen*width, maxWidth)
-		bound = max(bound, in.relaxation(ctx, s, o))
+		// The relaxation first, as wide as the next pass; it has been as wide as this one.
+		if o.width = min(widen*width, maxWidth); width > narrow {
+			o.from = o.width
+		}
+		s = s.reduced()
+		var easier float64
+		easier, open = s.in.relaxation(ctx, s, o)
+		bound = max(bound, easier)
+		s = s.reduced()
 	}
 	if s.best == nil {
 		return nil, in.whyInfeasible(ctx, s.fallback)
@@ -62,7 +80,7 @@ func (in *instance) sweepWith(ctx context.Context, o sweepOptions) (*Plan, error
 	if exact || s.closed(bound) {
 		bound = s.best.Objective
 	}
-	return in.prove(s.best, Proof{
+	return in.prove(s.whole(), Proof{
 		Solver: name, Bound: min(bound, s.best.Objective), Elapsed: time.Since(begin), First: s.first, Explored: s.explored, Claim: claim,
 	}), nil
 }
@@ -71,7 +89,40 @@ func (in *instance) sweepWith(ctx context.Context, o sweepOptions) (*Plan, error
 const (
 	narrow = 16
 	widen  = 8
+	// plain is up to which width passes without tolerance are made even if those with one have more to do: they are quick, and find plans.
+	plain = 128
 )
+
+// roughly makes passes that leave plans for later which are better by little, ever less, as long as they are complete within the width. It
+// returns the bound, and the tolerance to go on with, 0 where nothing but an exact pass is left.
+func (s *sweep) roughly(bound, tolerance float64, width int) (float64, float64) {
+	for ; tolerance >= leastTolerance; tolerance /= finer {
+		if s.gap(bound) <= tolerance {
+			continue
+		}
+		b, complete := s.pass(width, tolerance)
+		bound = max(bound, b)
+		if !complete {
+			return bound, tolerance
+		}
+	}
+	return bound, 0
+}
+
+// Tolerances of passes that only narrow the gap, as shares of the incumbent.
+const (
+	firstTolerance = 0.05
+	leastTolerance = 0.01
+	finer          = 2
+)
+
+// gap is the share of the incumbent by which the bound lies below it.
+func (s *sweep) gap(bound float64) float64 {
+	if s.best == nil || s.best.Objective <= 0 {
+		return 0
+	}
+	return 1 - bound/s.best.Objective
+}
 
 // Codings are the ones that the plan's transfers use.
 func (p *Plan) Codings() Codings {
@@ -114,26 +165,31 @@ func (in *instance) prove(plan *Plan, proof Proof) *Plan {
 
 // sweep is the state of one solve.
 type sweep struct {
-	ctx      context.Context
-	in       *instance
-	options  *optionTable
-	tails    []float64 // [piece*nodes+node]
-	steps    []layout  // before piece i; one more for the end
-	begin    time.Time
-	best     *Plan
-	first    time.Duration // when search first improved on the plans that need none
-	fallback error         // why the last candidate was not feasible
-	rejected float64       // least bound of a label of the last step whose plan broke a limit
-	explored int
-	dims     dimensions
-	lightest []float64
-	shares   []float64 // weights of nodes in the load bound
-	cur, nxt *layer
-	rests    []float64
-	tail     int // bytes of the key for pipelines
-	follow   [pipelineKey]byte
-	room     []float64
-	reach    []float64
+	ctx       context.Context
+	in        *instance
+	options   *optionTable
+	tails     []float64 // [piece*nodes+node]
+	steps     []layout  // before piece i; one more for the end
+	begin     time.Time
+	best      *Plan
+	first     time.Duration // when search first improved on the plans that need none
+	fallback  error         // why the last candidate was not feasible
+	late      bool          // whether times that nothing can make use of are kept: only to show what raising them saves
+	outer     *sweep        // before the reduction via, nil where there was none
+	via       *reduction
+	tolerance float64 // of this pass
+	dropped   float64 // least bound of the plans that this pass gave up
+	rejected  float64 // least bound of a label of the last step whose plan broke a limit
+	explored  int
+	dims      dimensions
+	lightest  []float64
+	shares    []float64 // weights of nodes in the load bound
+	cur, nxt  *layer
+	rests     []float64
+	tail      int // bytes of the key for pipelines
+	follow    [pipelineKey]byte
+	room      []float64
+	reach     []float64
 }
 
 func newSweep(ctx context.Context, in *instance) *sweep {

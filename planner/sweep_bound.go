@@ -5,7 +5,7 @@ import "slices"
 // clamp raises times that no later piece can make use of to the earliest time at which anything can still happen. Labels that
 // differ only in such times become comparable.
 func (s *sweep) clamp(i int, y *layout, l *label) {
-	if y.free < 0 || i == s.in.pieces {
+	if y.free < 0 || i == s.in.pieces || s.late {
 		return
 	}
 	in := s.in

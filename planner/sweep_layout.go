@@ -46,6 +46,8 @@ type layout struct {
 	weights, work     int
 	used              int // 1 per node that has a piece
 	size              int
+	// soft is how many numbers, from the first, are times of which the objective is the latest: later by little, it is more by as little.
+	soft int
 }
 
 // layouts prepares one layout per step.
@@ -149,6 +151,13 @@ func (s *sweep) place(y *layout) {
 	y.work = take(mem, n)
 	y.used = take(s.in.limits().Stages > 0, n)
 	y.size = at
+	switch l := s.in.limits(); {
+	case l.Latency+l.Period > 0 || l.Stages > 0:
+	case s.in.p.Objective == Latency:
+		y.soft = y.latency + 1
+	case s.in.p.Objective == Throughput:
+		y.soft = y.wires + n*n
+	}
 }
 
 // tailTable is, per piece and node, the least seconds from the piece's start there to the answer, along any one path: later

@@ -23,8 +23,13 @@ type label struct {
 	vec   []float64
 	key   []byte // origin of each live value, then the node of each open class
 	bound float64
+	// debt is by how much, at most, a plan of the labels that this one stands for is better than the same choices made from this one.
+	debt  float64
 	trail *trail
 }
+
+// floor is a lower bound on every plan of the label and of those that it stands for.
+func (l *label) floor() float64 { return l.bound - l.debt }
 
 // layer is the labels before one step.
 type layer struct {
@@ -51,51 +56,77 @@ func (l *layer) grow(size, key int) ([]float64, []byte) {
 }
 
 // pass sweeps once over the pieces and keeps at most width labels per step. It returns a lower bound on every plan, and whether
-// the pass was exact.
+// no label was dropped for width. With a tolerance, plans better by less than that share of the incumbent are not looked for: labels
+// stand for others that are better by little, and the bound of a complete pass is the incumbent less that share of the one before, or more.
 //
 // A limit on stages couples the whole plan, as how pieces join into stages depends on when everything happens: labels only count
 // nodes, and one that replaces another may turn out to have too many stages in the end. The pass then bounds nothing above that
 // label, and is made again with labels that replace none.
-func (s *sweep) pass(width int) (float64, bool) {
-	bound, exact := s.passOnce(width, true)
+func (s *sweep) pass(width int, tolerance float64) (float64, bool) {
+	s.tolerance = tolerance
+	bound, complete := s.passOnce(width, true)
 	if rejected := s.rejected; s.in.limits().Stages > 0 && rejected < bound {
 		again, done := s.passOnce(width, false)
 		return max(rejected, again), done
 	}
-	return bound, exact
+	return bound, complete
 }
 
 func (s *sweep) passOnce(width int, dominance bool) (float64, bool) {
 	if s.cur == nil {
 		s.cur, s.nxt = &layer{}, &layer{}
 	}
-	bound, exact := inf, true
-	s.rejected = inf
+	complete := true
+	s.dropped, s.rejected = inf, inf
 	s.cur.reset()
 	s.seed()
 	for i := range s.in.pieces {
-		if s.ctx.Err() != nil {
-			return s.rootBound(), false
-		}
 		s.nxt.reset()
 		for k := range s.cur.labels {
+			if k%labelsPerLook == 0 && s.ctx.Err() != nil {
+				s.drop(s.cur.labels)
+				return s.dropped, false
+			}
 			s.expand(i, &s.cur.labels[k])
 		}
 		s.cur, s.nxt = s.nxt, s.cur
 		s.dominate(i+1, dominance)
 		if len(s.cur.labels) > width {
-			exact = false
-			bound = min(bound, s.cur.labels[width].bound)
+			complete = false
+			s.drop(s.cur.labels[width:])
 			s.cur.labels = s.cur.labels[:width]
 		}
 	}
 	for k := range s.cur.labels {
-		s.finish(&s.cur.labels[k])
+		l := &s.cur.labels[k]
+		if l.debt > 0 {
+			s.dropped = min(s.dropped, l.floor())
+		}
+		s.finish(l)
 	}
 	if s.best != nil {
-		bound = min(bound, s.best.Objective)
+		s.dropped = min(s.dropped, s.best.Objective)
 	}
-	return bound, exact
+	return s.dropped, complete
+}
+
+// labelsPerLook is how many labels are expanded between two looks at the clock.
+const labelsPerLook = 256
+
+// drop gives labels up: the pass bounds nothing above them.
+func (s *sweep) drop(labels []label) {
+	for k := range labels {
+		s.dropped = min(s.dropped, labels[k].floor())
+	}
+}
+
+// hopeless reports whether nothing that a pass looks for can come of a label, which then counts as dropped.
+func (s *sweep) hopeless(l *label) bool {
+	if s.best == nil || l.bound < s.best.Objective*(1-1e-13) && l.floor() < s.best.Objective*(1-s.tolerance) {
+		return false
+	}
+	s.dropped = min(s.dropped, l.floor())
+	return true
 }
 
 // seed makes the one label before the first piece.
@@ -228,7 +259,8 @@ func (s *sweep) step(i int, y, z *layout, l *label, n NodeID, todo []delivery, c
 	}
 	s.clamp(i+1, z, &child)
 	child.bound = max(l.bound, s.boundOf(i+1, z, &child))
-	if s.best != nil && child.bound >= s.best.Objective*(1-1e-13) {
+	child.debt = l.debt
+	if s.hopeless(&child) {
 		s.shrink(z.size, len(key))
 		return
 	}
@@ -258,127 +290,4 @@ func (s *sweep) scratch(size int) []float64 {
 		s.room = make([]float64, 2*size)
 	}
 	return s.room[:size]
-}
-
-// carry moves a live value over one hop.
-func (s *sweep) carry(y *layout, l *label, d delivery, o option) {
-	in := s.in
-	at := 0.0
-	k, live := y.index[d.value]
-	if live {
-		at = l.vec[y.ready+k*in.nodes+int(o.from)]
-	}
-	arrival := s.charge(y, l, o, d.to, at)
-	if live {
-		l.vec[y.ready+k*in.nodes+int(d.to)] = arrival
-	}
-	if y.latency >= 0 && in.p.Values[d.value].Output && d.to == in.p.Sink {
-		l.vec[y.latency] = max(l.vec[y.latency], arrival)
-	}
-}
-
-// carryNew takes an output that was just made to the sink; when it is live its origin holds the time, else the producer's node
-// is free at that time.
-func (s *sweep) carryNew(z *layout, l *label, d delivery, o option) {
-	in := s.in
-	if _, live := z.index[d.value]; live {
-		s.carry(z, l, d, o)
-		return
-	}
-	at := 0.0
-	if z.free >= 0 {
-		at = l.vec[z.free+int(d.origin)]
-	}
-	arrival := s.charge(z, l, o, in.p.Sink, at)
-	if z.latency >= 0 {
-		l.vec[z.latency] = max(l.vec[z.latency], arrival)
-	}
-}
-
-// charge books a hop that starts at the given time and returns its arrival.
-func (s *sweep) charge(y *layout, l *label, o option, to NodeID, at float64) float64 {
-	w, link := &o.hop, int(o.from)*s.in.nodes+int(to)
-	arrival := 0.0
-	if y.link >= 0 {
-		depart := max(at+w.encode, l.vec[y.link+link])
-		l.vec[y.link+link] = depart + w.wire
-		arrival = depart + w.wire + w.delay + w.decode
-	}
-	if y.busy >= 0 {
-		l.vec[y.busy+int(o.from)] += w.encode
-		l.vec[y.busy+int(to)] += w.decode
-		l.vec[y.wires+link] += w.wire
-	}
-	if y.energy >= 0 {
-		l.vec[y.energy] += w.joules
-	}
-	if y.price >= 0 {
-		l.vec[y.price] += w.price
-	}
-	if y.loss >= 0 {
-		l.vec[y.loss] += w.loss
-	}
-	return arrival
-}
-
-// transfer copies what stays from layout y to z.
-func (s *sweep) transfer(i int, y, z *layout, l *label, n NodeID, vec []float64, key []byte) {
-	m := s.in.nodes
-	for k, v := range z.live {
-		if j, ok := y.index[v]; ok {
-			copy(vec[z.ready+k*m:z.ready+(k+1)*m], l.vec[y.ready+j*m:y.ready+(j+1)*m])
-			key[k] = l.key[j]
-			continue
-		}
-		for b := range m {
-			vec[z.ready+k*m+b] = inf
-		}
-		key[k] = byte(n)
-	}
-	for k, c := range z.classes {
-		if j := slices.Index(y.classes, c); j >= 0 {
-			key[len(z.live)+k] = l.key[len(y.live)+j]
-		} else {
-			key[len(z.live)+k] = byte(n)
-		}
-	}
-	// The rest of a vector has the same order and size in both layouts.
-	copy(vec[len(z.live)*m:], l.vec[len(y.live)*m:])
-}
-
-// run books piece i on node n.
-func (s *sweep) run(i int, y, z *layout, l *label, n NodeID, child *label) {
-	in, piece := s.in, &s.in.p.Pieces[i]
-	k := i*in.nodes + int(n)
-	end := 0.0
-	if z.free >= 0 {
-		start := child.vec[z.free+int(n)]
-		for _, v := range piece.In {
-			start = max(start, l.vec[y.ready+y.index[v]*in.nodes+int(n)])
-		}
-		end = start + in.run[k]
-		child.vec[z.free+int(n)] = end
-		child.vec[z.latency] = max(child.vec[z.latency], end)
-	}
-	for _, v := range piece.Out {
-		if j, ok := z.index[v]; ok {
-			child.vec[z.ready+j*in.nodes+int(n)] = end
-		}
-	}
-	if z.busy >= 0 {
-		child.vec[z.busy+int(n)] += in.run[k]
-	}
-	if z.energy >= 0 {
-		child.vec[z.energy] += in.joules[k]
-	}
-	if z.price >= 0 {
-		child.vec[z.price] += in.price[k]
-	}
-	if z.used >= 0 {
-		child.vec[z.used+int(n)] = 1
-	}
-	if z.weights >= 0 {
-		child.vec[z.weights+int(n)] += float64(piece.Weights)
-		child.vec[z.work+int(n)] = max(child.vec[z.work+int(n)], float64(piece.Work))
-	}
 }

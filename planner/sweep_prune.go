@@ -33,25 +33,31 @@ func (s *sweep) finish(l *label) {
 	s.offer(plan)
 }
 
-// dominate sorts the layer by bound and, if asked to, drops every label that another one of the same key beats or equals in all.
+// dominate sorts the layer by bound and, if asked to, drops every label that another one of the same key can stand for.
 func (s *sweep) dominate(i int, drop bool) {
 	y := &s.steps[i]
 	slices.SortFunc(s.cur.labels, func(a, b label) int { return cmp.Compare(a.bound, b.bound) })
 	if !drop {
 		return
 	}
+	// Credit grows with the pieces: early labels would use all of it, and later ones are as many.
+	credit := 0.0
+	if s.best != nil {
+		credit = creditShare * s.tolerance * s.best.Objective * float64(i) / float64(s.in.pieces)
+	}
 	groups := map[string][]int{}
 	kept := s.cur.labels[:0]
 	for _, l := range s.cur.labels {
 		g := groups[string(l.key)]
-		beaten := false
+		covered := false
 		for _, k := range g {
-			if s.covers(y, kept[k].vec, l.vec) {
-				beaten = true
+			if late, ok := s.covers(y, kept[k].vec, l.vec, max(0, credit-l.debt)); ok {
+				kept[k].debt = max(kept[k].debt, l.debt+late)
+				covered = true
 				break
 			}
 		}
-		if beaten {
+		if covered {
 			continue
 		}
 		if len(g) < maxRivals {
@@ -62,22 +68,35 @@ func (s *sweep) dominate(i int, drop bool) {
 	s.cur.labels = kept
 }
 
-// maxRivals is with how many labels of its key one is compared at most; fewer comparisons only keep more labels.
-const maxRivals = 256
+const (
+	// maxRivals is with how many labels of its key one is compared at most; fewer comparisons only keep more labels.
+	maxRivals = 256
+	// creditShare is the part of a pass's tolerance that labels may be in debt; the rest drops labels whose bound is near the incumbent.
+	creditShare = 0.5
+)
 
-// covers reports whether label vector a costs no more than b whatever follows: it is nowhere larger, or, where loss is charged for,
-// its loss is smaller by what its latest time is later. No schedule ends later by more than the latest of its times does.
-func (s *sweep) covers(y *layout, a, b []float64) bool {
-	size, slack := y.size, 0.0
+// covers reports whether label vector a costs at most late more than b whatever follows, late being no more than credit: sums under
+// limits are no larger and no time is later by more than that, as no schedule ends later by more than the latest of its times does. Where
+// loss is charged for, less of it makes up for later times, and more of it counts as late.
+func (s *sweep) covers(y *layout, a, b []float64, credit float64) (late float64, ok bool) {
+	size, spared := y.size, 0.0
 	if s.in.charge > 0 {
-		size, slack = y.loss, s.in.charge*(b[y.loss]-a[y.loss])
+		size, spared = y.loss, s.in.charge*(b[y.loss]-a[y.loss])
 	}
-	for k := range size {
-		if a[k] > b[k]+slack {
-			return false
+	for k := y.soft; k < size; k++ {
+		if a[k] > b[k]+spared {
+			return 0, false
 		}
 	}
-	return true
+	for k := range y.soft {
+		if d := a[k] - b[k] - spared; d > late {
+			if d > credit {
+				return 0, false
+			}
+			late = d
+		}
+	}
+	return late, true
 }
 
 // allowed reports whether the label can still meet every limit.

@@ -8,22 +8,24 @@ import (
 // relaxation solves the problem without its limits, and without the pieces that read nothing, which is far easier: few codings and few
 // numbers per label matter then. Its bound holds for the problem, and a plan of it that keeps the limits is an incumbent, often already
 // the best. Where its codings lose too much together, loss is charged for.
-func (in *instance) relaxation(ctx context.Context, s *sweep, o sweepOptions) float64 {
+func (in *instance) relaxation(ctx context.Context, s *sweep, o sweepOptions) (bound float64, open bool) {
 	d := dimensionsOf(in)
 	if in.relaxed || in.p.Limits == (Limits{}) && !slices.Contains(d.memory, true) && !in.hasOrphans() {
-		return 0
+		return 0, false
 	}
 	r := relaxed{in: in, s: s, o: o}
 	r.easy, r.orphans = in.withoutOrphans()
 	free := r.solve(ctx, 0)
 	if free == nil {
-		return 0
+		return 0, false
 	}
-	bound := free.Proof.Bound
-	if budget := in.p.Limits.Loss; budget > 0 && in.p.Objective == Latency && free.Cost.Loss > budget {
+	bound = free.Proof.Bound
+	// Charges and limits are worth more time where it is they that keep plan and bound apart, not what is still open without them.
+	open = s.best != nil && free.Objective-bound > s.best.Objective-free.Objective
+	if budget := in.p.Limits.Loss; !open && budget > 0 && in.p.Objective == Latency && free.Cost.Loss > budget {
 		bound = max(bound, r.dual(ctx, free, bound))
 	}
-	return bound
+	return bound, open
 }
 
 // relaxed is a problem without its limits.
@@ -98,6 +100,8 @@ func (r *relaxed) solve(ctx context.Context, charge float64) *Plan {
 	}
 	s.explored += plan.Proof.Explored
 	if strict, err := in.evaluate(place, plan.Codings()); err == nil {
+		s.offer(strict)
+	} else if strict := in.afford(place, plan.Codings()); strict != nil {
 		s.offer(strict)
 	}
 	return plan

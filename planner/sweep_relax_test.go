@@ -51,7 +51,7 @@ func TestRelaxationBracketsBruteForce(t *testing.T) {
 		state := newSweep(context.Background(), in)
 		state.best, _ = in.incumbent()
 		width := 1 + r.IntN(20)
-		bound := in.relaxation(context.Background(), state, sweepOptions{width: width})
+		bound, _ := in.relaxation(context.Background(), state, sweepOptions{width: width})
 		if bound > want*(1+oracleSlack) {
 			t.Fatalf("seed %d, width %d: bound %v, the optimum is %v", seed, width, bound, want)
 		}

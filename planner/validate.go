@@ -152,6 +152,9 @@ func (p *Problem) checkValues() error {
 		if v.Producer >= 0 && !slices.Contains(p.Pieces[v.Producer].Out, ValueID(id)) {
 			return invalid("value %q names piece %q as its producer, which does not list it", v.Name, p.Pieces[v.Producer].Name)
 		}
+		if !(v.Exit >= 0 && v.Exit < 1) || v.Exit > 0 && !v.Output {
+			return invalid("value %q is an exit for a share of %v: it must be an output, and the share in (0, 1)", v.Name, v.Exit)
+		}
 		if v.Producer >= 0 && v.At != nil {
 			return invalid("value %q is made by piece %q and yet lies at nodes already", v.Name, p.Pieces[v.Producer].Name)
 		}

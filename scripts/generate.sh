@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-# The amd64 kernels, by avo as internal/kernel/_generate/go.mod pins it.
+# The kernels: amd64's by avo as internal/kernel/_generate/go.mod pins it, and arm64's.
 kernels() {
 	go run "./$1" -out "../$2_amd64.s" ${3:+-dispatch "../$3_amd64.go"}
 }
@@ -16,8 +16,11 @@ kernels() {
 	kernels int8 int8_tile int8_table
 	kernels nbits nbits nbits_table
 	kernels transpose transpose
+	kernels columns columns columns_stub
+	kernels narrow conv_narrow conv_narrow_table
 	kernels resize resize
 	kernels peak peak/peak peak/peak_stub
+	go run ./neon
 )
 
 want="libprotoc 3.21.12"
@@ -30,5 +33,8 @@ fi
 bin="$(mktemp -d)"
 trap 'rm -rf "$bin"' EXIT INT TERM
 go -C scripts/tools build -o "$bin/protoc-gen-go" google.golang.org/protobuf/cmd/protoc-gen-go
-protoc --plugin="protoc-gen-go=$bin/protoc-gen-go" --proto_path=internal/onnxpb \
-	--go_out=internal/onnxpb --go_opt=paths=source_relative onnx.proto
+messages() {
+	protoc --plugin="protoc-gen-go=$bin/protoc-gen-go" --proto_path="$1" --go_out="$1" --go_opt=paths=source_relative "$2"
+}
+messages internal/onnxpb onnx.proto
+messages internal/oippb inference.proto

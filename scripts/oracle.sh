@@ -7,14 +7,14 @@ cd "$(dirname "$0")/.."
 count=${1:-100000} first=${2:-0}
 shift $(($# < 2 ? $# : 2))
 tests=("$@")
-[ ${#tests[@]} -gt 0 ] || tests=(Sweep Stages ChargedSweep Relaxation Chain MinCut Tiers Pipeline Exits Contiguous Latency Division NonContiguous)
+[ ${#tests[@]} -gt 0 ] || tests=(Sweep Stages ChargedSweep Relaxation Tolerance Reductions Chain MinCut Tiers Pipeline Exits Contiguous Latency Division NonContiguous)
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 go test -c -o "$dir/planner" ./planner
 go test -c -o "$dir/workload" ./planner/workload
 
 half() { # binary, test, first seed, count
-	CLEAVE_ORACLE=$4 CLEAVE_ORACLE_START=$3 "$dir/$1" -test.v -test.timeout 3h -test.run "^Test$2(AgreesWith|Brackets)BruteForce\$"
+	CLEAVE_ORACLE=$4 CLEAVE_ORACLE_START=$3 "$dir/$1" -test.v -test.timeout 3h -test.run "^Test$2(AgreesWith|AgreeWith|Brackets)BruteForce\$"
 }
 
 failed=0

@@ -52,6 +52,8 @@ type Policy struct {
 	MaxLoss float64
 	// Lossless leaves out every coding that loses anything.
 	Lossless bool
+	// MayExit lets requests leave at the profile's early exits.
+	MayExit bool
 }
 
 // DefaultMaxLoss is what a node allows unless it is told otherwise.
@@ -70,8 +72,8 @@ func Policies() ([]Policy, error) {
 		{"device-only", Policy{Name: "device only"}},
 		{"cloud-only", Policy{Name: "cloud only, raw input"}},
 		{"cloud-only-jpeg", Policy{Name: "cloud only, JPEG input", MaxLoss: -1}}, // a baseline is what it is
-		{"best", Policy{Name: BestOfAll}},
-		{"best", Policy{Name: "best, picture stays", Rule: topology.InputStays}},
+		{"best", Policy{Name: BestOfAll, MayExit: true}},
+		{"best", Policy{Name: "best, picture stays", MayExit: true, Rule: topology.InputStays}},
 		{"best", Policy{Name: "best, picture stays, lossless", Rule: topology.InputStays, Lossless: true}},
 	}
 	out := make([]Policy, len(rows))

@@ -27,9 +27,8 @@ type mesh struct {
 	entry   int
 
 	control  *control.Machine
-	look     *alarm           // when the control machine looks again
-	problem  *planner.Problem // of a new request
-	plan     *planner.Plan    // for new requests; nil when there is none, and planErr says why
+	look     *alarm // when the control machine looks again
+	choice          // for new requests; without a plan when there is none, and planErr says why
 	planText string
 	planErr  error
 
@@ -48,7 +47,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	if err := m.begin(ctx); err != nil {
 		return nil, fmt.Errorf("simulate %s with %s: %w", cfg.Topology.Name, cfg.Policy.Name, err)
 	}
-	m.result.Predicted, m.result.Bytes = m.plan.Cost.Latency, m.plan.Cost.Bytes
+	m.result.Predicted, m.result.Bytes = planner.ExpectedLatency(m.problem, m.plan), m.plan.Cost.Bytes
 	m.result.Stages, m.result.Plan, m.result.Joules = len(m.plan.Stages), m.planText, m.plan.Cost.Energy
 	if cfg.Events {
 		for _, e := range cfg.Topology.Events {
@@ -101,13 +100,13 @@ func (m *mesh) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	plan := m.cfg.First
-	if plan == nil {
-		if plan, err = m.cfg.Policy.Planner.Plan(ctx, problem); err != nil {
+	c := &choice{problem: problem, plan: m.cfg.First}
+	if c.plan == nil {
+		if c, err = m.choose(ctx, problem); err != nil {
 			return err
 		}
 	}
-	m.adopt(problem, plan, "")
+	m.adopt(c, "")
 	return nil
 }
 
@@ -143,7 +142,7 @@ func (m *mesh) arrive(ctx context.Context) {
 		r.end("no plan: " + m.planErr.Error())
 		return
 	}
-	r.start(m.problem, m.plan)
+	r.start(m.choice)
 }
 
 // happen carries out an event of the topology, and tells the entry when it would notice.

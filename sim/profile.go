@@ -38,6 +38,24 @@ type Profile struct {
 	Values   []ValueProfile `json:"values"`
 	// Nodes are times that nodes of a topology measured themselves, which then count instead of Seconds over speed.
 	Nodes []NodeProfile `json:"nodes,omitempty"`
+	// Exits are the model's early exits, by depth; requests leave at random by their shares.
+	Exits []ExitProfile `json:"exits,omitempty"`
+}
+
+// ExitProfile is an early exit: an output, the share of requests that it or one before it answers, and what such an answer loses.
+type ExitProfile struct {
+	Value planner.ValueID `json:"value"`
+	Share float64         `json:"share"`
+	Loss  float64         `json:"loss,omitempty"`
+}
+
+// PlannerExits are the early exits as planners take them.
+func (p *Profile) PlannerExits() []planner.Exit {
+	var out []planner.Exit
+	for _, e := range p.Exits {
+		out = append(out, planner.Exit(e))
+	}
+	return out
 }
 
 // PieceProfile is one atomic part of the model; pieces stand in topological order.
@@ -228,6 +246,11 @@ func (p *Profile) check() error {
 			if v < 0 || int(v) >= len(p.Values) {
 				return fmt.Errorf("pieces[%d] (%s): value %d of %d", i, piece.Name, v, len(p.Values))
 			}
+		}
+	}
+	for _, e := range p.Exits { // shares and losses are checked by the planner
+		if e.Value < 0 || int(e.Value) >= len(p.Values) {
+			return fmt.Errorf("exits: value %d of %d", e.Value, len(p.Values))
 		}
 	}
 	for _, n := range p.Nodes {

@@ -11,11 +11,13 @@ import (
 
 // request is the shell around the session machines of one inference: it carries out their effects on devices and network.
 type request struct {
-	mesh    *mesh
-	ctx     context.Context
-	problem *planner.Problem
-	coord   *session.Coordinator
-	hosts   map[int]*session.Host
+	mesh *mesh
+	ctx  context.Context
+	choice
+	// leaves is where among the requests this one stands, from 0 to 1: it leaves at the first exit whose share is above that.
+	leaves float64
+	coord  *session.Coordinator
+	hosts  map[int]*session.Host
 	// timers are the machines' alarms: by node for hosts, entryTimer for the Coordinator.
 	timers map[int]*alarm
 	jobs   map[jobKey]*job
@@ -31,18 +33,21 @@ type jobKey struct {
 
 const entryTimer = -1
 
-func (r *request) start(problem *planner.Problem, plan *planner.Plan) {
-	r.problem = problem
+func (r *request) start(c choice) {
+	r.choice = c
 	m := r.mesh
+	if len(c.used) > 0 {
+		r.leaves = m.rng.Float64()
+	}
 	var given []planner.ValueID
-	for v, val := range problem.Values {
+	for v, val := range c.problem.Values {
 		if val.Producer == planner.External {
 			given = append(given, planner.ValueID(v))
 		}
 	}
 	r.host(m.entry, session.Given{Values: given})
 	r.coord = session.NewCoordinator(session.Config{
-		Self: planner.NodeID(m.entry), Problem: problem, Plan: plan,
+		Self: planner.NodeID(m.entry), Problem: c.problem, Plan: c.plan,
 		Deadline: m.clock.now + m.cfg.Topology.Workload.Deadline,
 	})
 	r.coordinate(session.Start{})
@@ -101,6 +106,13 @@ func (r *request) coordinate(ev session.Event) {
 		case session.Replan:
 			m.note(fmt.Sprintf("request %d replans: %s", r.out.ID, e.Cause))
 			r.on(m.entry, m.cfg.Planning, func() { r.coordinate(r.replan(e)) })
+		case session.Judge:
+			value := r.problem.Values[e.Handle.Value]
+			answers := r.leaves < value.Exit
+			if answers {
+				r.out.Exit = value.Name
+			}
+			m.clock.after(0, func() { r.coordinate(session.Judged{Handle: e.Handle, Answers: answers}) })
 		case session.Deliver:
 			r.end("")
 		case session.Fail:
@@ -115,6 +127,9 @@ func (r *request) replan(e session.Replan) session.Event {
 	whole, err := m.belief.problem(m.cfg.Topology, m.cfg.Profile, m.cfg.Policy, func(int) bool { return true })
 	if err != nil {
 		return session.ReplanFailed{Attempt: e.Attempt, Reason: err.Error()}
+	}
+	if exits := m.exits(); len(exits) > 0 {
+		whole = planner.WithExits(whole, exits, r.used)
 	}
 	for n, known := range m.known {
 		if !known && !m.devices[n].dead {

@@ -36,6 +36,8 @@ type Request struct {
 	Bytes  int64
 	Epochs int
 	Plan   string
+	// Exit is the early exit that answered; "" for the model's end.
+	Exit string
 }
 
 // Switch is a change that people want to see beside the requests.

@@ -22,54 +22,82 @@ func (m *mesh) review(ctx context.Context) {
 		m.withoutPlan(err)
 		return
 	}
-	fresh, err := m.cfg.Policy.Planner.Plan(ctx, problem)
+	fresh, err := m.choose(ctx, problem)
 	if err != nil {
 		m.withoutPlan(err)
 		return
 	}
 	if m.plan == nil {
-		m.adopt(problem, fresh, "")
+		m.adopt(fresh, "")
 		return
 	}
-	now, held := m.present(problem), m.plan
+	now := m.present(problem)
 	d := m.control.Look(control.View{
 		Now:     m.clock.now,
-		Current: control.Candidate{ID: m.planText, Latency: value(now)},
-		Others:  []control.Candidate{{ID: Describe(problem, fresh), Latency: fresh.Objective}},
+		Current: control.Candidate{ID: m.planText, Latency: now.value()},
+		Others:  []control.Candidate{{ID: Describe(fresh.problem, fresh.plan), Latency: fresh.value()}},
 		Rate:    m.rate(),
 	})
 	switch {
 	case d.Action == control.Switch:
-		m.adopt(problem, fresh, d.Reason)
+		m.adopt(fresh, d.Reason)
 		return
 	case now != nil:
-		held = now // with times as they are now
+		m.choice = *now // with times as they are now
 	}
-	m.problem, m.plan = problem, held
-	if fresh.Objective < value(now) {
+	if fresh.value() < now.value() {
 		m.look = m.clock.after(lookEvery, func() { m.review(ctx) })
 	}
 }
 
-// present is the plan in force with the times it would take now; nil when it cannot be carried out any more.
-func (m *mesh) present(problem *planner.Problem) *planner.Plan {
-	codings := planner.Codings{}
-	for _, t := range m.plan.Transfers {
-		codings[planner.Hop{Value: t.Value, To: t.To}] = t.Coding
+// choice is a plan, the problem that it is of, and the early exits of the profile that it uses.
+type choice struct {
+	problem *planner.Problem
+	plan    *planner.Plan // nil when there is none
+	used    []int
+}
+
+// value is the plan's objective, with early exits the expected latency; +Inf without a plan.
+func (c *choice) value() float64 {
+	switch {
+	case c == nil || c.plan == nil:
+		return math.Inf(1)
+	case len(c.used) > 0:
+		return planner.ExpectedLatency(c.problem, c.plan).Seconds()
 	}
-	plan, err := planner.Evaluate(problem, m.plan.Place, codings)
+	return c.plan.Objective
+}
+
+// exits are the model's early exits.
+func (m *mesh) exits() []planner.Exit { return m.cfg.Profile.PlannerExits() }
+
+// choose asks the policy's planner. Exits are for the best planner, which wants the least latency; to others the model has only its end.
+func (m *mesh) choose(ctx context.Context, problem *planner.Problem) (*choice, error) {
+	p, exits := m.cfg.Policy.Planner, m.exits()
+	if len(exits) > 0 && m.cfg.Policy.MayExit && problem.Objective == planner.Latency {
+		found, err := planner.PlanExits(ctx, problem, exits, p)
+		if err != nil {
+			return nil, err
+		}
+		return &choice{found.Problem, found.Plan, found.Used}, nil
+	}
+	if len(exits) > 0 {
+		problem = planner.WithExits(problem, exits, nil)
+	}
+	plan, err := p.Plan(ctx, problem)
+	return &choice{problem: problem, plan: plan}, err
+}
+
+// present is the plan in force with the times it would take now; nil when it cannot be carried out any more.
+func (m *mesh) present(problem *planner.Problem) *choice {
+	if exits := m.exits(); len(exits) > 0 {
+		problem = planner.WithExits(problem, exits, m.used)
+	}
+	plan, err := planner.Evaluate(problem, m.plan.Place, m.plan.Codings())
 	if err != nil {
 		return nil
 	}
-	return plan
-}
-
-// value is a plan's objective; +Inf without a plan.
-func value(p *planner.Plan) float64 {
-	if p == nil {
-		return math.Inf(1)
-	}
-	return p.Objective
+	return &choice{problem, plan, m.used}
 }
 
 // rate is how many requests come in a second.
@@ -82,8 +110,8 @@ func (m *mesh) rate() float64 {
 }
 
 // adopt makes a plan the one that new requests take.
-func (m *mesh) adopt(problem *planner.Problem, plan *planner.Plan, why string) {
-	text := Describe(problem, plan)
+func (m *mesh) adopt(c *choice, why string) {
+	text := Describe(c.problem, c.plan)
 	if m.planText != "" && m.planText != text {
 		what := "plan: " + text
 		if why != "" {
@@ -91,7 +119,7 @@ func (m *mesh) adopt(problem *planner.Problem, plan *planner.Plan, why string) {
 		}
 		m.note(what)
 	}
-	m.problem, m.plan, m.planText = problem, plan, text
+	m.choice, m.planText = *c, text
 }
 
 // withoutPlan leaves new requests without one, until something changes.

@@ -12,7 +12,7 @@ import (
 func (b *grouping) findComposites() {
 	for i := len(b.g.Ops) - 1; i >= 0; i-- {
 		for _, match := range []func(*grouping, OpID) *unit{
-			matchNorm, matchAffineNorm, matchGeluErf, matchGeluTanh, matchHardSwish, matchSilu, matchAttention,
+			matchNorm, matchAffineNorm, matchGeluErf, matchGeluTanh, matchHardSwish, matchHardSigmoid, matchSilu, matchAttention,
 		} {
 			u := match(b, OpID(i))
 			if u == nil || !b.closed(u) {
@@ -158,20 +158,67 @@ func matchHardSwish(b *grouping, id OpID) *unit {
 			math.Abs(float64(h.Float("alpha", 0.2))-1.0/6) < 1e-3 && math.Abs(float64(h.Float("beta", 0.5))-0.5) < 1e-3 {
 			return &unit{PatternHardSwish, append(ops, hid), x, last.Outputs[0], fused}
 		}
-		clip, cid := b.op(gate, "Clip")
-		if clip == nil || len(clip.Inputs) != 3 || math.Abs(scale-1.0/6) > 1e-3 {
+		if math.Abs(scale-1.0/6) > 1e-3 {
 			continue
 		}
-		low, lok := b.scalar(clip.Inputs[1])
-		add, aid := b.op(clip.Inputs[0], "Add")
-		if !lok || low != 0 || !b.near(clip.Inputs[2], 6) || add == nil {
-			continue
-		}
-		if k, y, ok := operands(add, func(v ValueID) bool { return b.near(v, 3) }); ok && y == x && k != x {
-			return &unit{PatternHardSwish, append(ops, cid, aid), x, last.Outputs[0], fused}
+		if sum, clip := b.clippedToSix(gate); clip >= 0 {
+			if y, add := b.plusThree(sum); add >= 0 && y == x {
+				return &unit{PatternHardSwish, append(ops, clip, add), x, last.Outputs[0], fused}
+			}
 		}
 	}
 	return nil
+}
+
+// matchHardSigmoid: Clip(x+3, 0, 6) / 6, or without the 3, which may have gone into the bias of a convolution in front.
+func matchHardSigmoid(b *grouping, id OpID) *unit {
+	last := &b.g.Ops[id]
+	if !last.Is("Mul") && !last.Is("Div") || last.Type == "Div" && b.c.constant(last.Input(1)) == nil {
+		return nil
+	}
+	ops, factors, scale := b.product(id, func(ValueID) bool { return false })
+	if len(factors) != 1 || math.Abs(scale-1.0/6) > 1e-3 {
+		return nil
+	}
+	x, clip := b.clippedToSix(factors[0])
+	if clip < 0 {
+		return nil
+	}
+	ops = append(ops, clip)
+	beta := float32(0)
+	if y, add := b.plusThree(x); add >= 0 && b.c.only(x) != nil {
+		x, ops, beta = y, append(ops, add), 0.5
+	}
+	fused := &Op{
+		Name: last.Name, Type: "HardSigmoid", Attrs: map[string]Attr{"alpha": float32(1.0 / 6), "beta": beta},
+		Inputs: []ValueID{x}, Outputs: last.Outputs,
+	}
+	return &unit{PatternHardSigmoid, ops, x, last.Outputs[0], fused}
+}
+
+// clippedToSix is x and the op of v = Clip(x, 0, 6); the op is -1 when v is something else.
+func (b *grouping) clippedToSix(v ValueID) (x ValueID, id OpID) {
+	clip, id := b.op(v, "Clip")
+	if clip == nil || len(clip.Inputs) != 3 {
+		return None, -1
+	}
+	if low, ok := b.scalar(clip.Inputs[1]); !ok || low != 0 || !b.near(clip.Inputs[2], 6) {
+		return None, -1
+	}
+	return clip.Inputs[0], id
+}
+
+// plusThree is x and the op of v = x + 3; the op is -1 when v is something else.
+func (b *grouping) plusThree(v ValueID) (x ValueID, id OpID) {
+	add, id := b.op(v, "Add")
+	if add == nil {
+		return None, -1
+	}
+	k, x, ok := operands(add, func(v ValueID) bool { return b.near(v, 3) })
+	if !ok || k == x {
+		return None, -1
+	}
+	return x, id
 }
 
 // product takes a tree of Mul and Div apart: its ops, its factors that are no constants, and the product of the constants.

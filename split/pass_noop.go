@@ -59,7 +59,7 @@ func (c *canonicalizer) noOp(o *Op) bool {
 	case "Resize":
 		return c.identityResize(o)
 	case "Dropout":
-		return false
+		return len(o.Outputs) == 1 && (o.Input(2) == None || c.never(o.Input(2)))
 	case "AveragePool", "MaxPool":
 		return len(o.Outputs) == 1 && c.unitWindow(o)
 	}
@@ -73,6 +73,12 @@ func (c *canonicalizer) ints(v ValueID) ([]int64, bool) {
 		return nil, false
 	}
 	return intsOf(t)
+}
+
+// never reports whether v is certainly false.
+func (c *canonicalizer) never(v ValueID) bool {
+	t := c.constant(v)
+	return t != nil && t.DType() == tensor.Bool && t.Len() == 1 && t.Bytes()[0] == 0
 }
 
 // forwards reports whether all steps of a Slice are positive.

@@ -3,6 +3,7 @@ package split
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,26 +18,39 @@ import (
 //	y = Conv(x, w, -) pads=[0,0,0,0] auto_pad=VALID group=1
 //	a, b = Split(x) axis=0 num_outputs=2
 //	output y
+//	graph NAME {                         (a subgraph in the same form, up to a line "}"; ops name it as then_branch=@NAME)
+//	capture x float32 2                  (in a subgraph: a value of the graph around it)
 func parseGraph(t *testing.T, text string) *Graph {
 	t.Helper()
-	b := NewBuilder("test", 21)
+	main := NewBuilder("test", 21)
+	b, bodies := main, map[string]*Graph{}
+	finish := func(b *Builder) *Graph {
+		g, err := b.Graph()
+		if err != nil {
+			t.Fatalf("graph: %v", err)
+		}
+		return g
+	}
 	for _, line := range strings.Split(strings.TrimSpace(text), "\n") {
 		line = strings.TrimSpace(line)
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
-		if err := parseLine(b, line); err != nil {
-			t.Fatalf("%q: %v", line, err)
+		switch fields := strings.Fields(line); {
+		case line == "" || strings.HasPrefix(line, "#"):
+		case fields[0] == "graph":
+			b = NewBuilder(fields[1], 21)
+			b.Prefix(fields[1])
+		case line == "}":
+			g := finish(b)
+			bodies[g.Name], b = g, main
+		default:
+			if err := parseLine(b, line, bodies); err != nil {
+				t.Fatalf("%q: %v", line, err)
+			}
 		}
 	}
-	g, err := b.Graph()
-	if err != nil {
-		t.Fatalf("graph: %v", err)
-	}
-	return g
+	return finish(main)
 }
 
-func parseLine(b *Builder, line string) error {
+func parseLine(b *Builder, line string, bodies map[string]*Graph) error {
 	fields := strings.Fields(line)
 	switch fields[0] {
 	case "input":
@@ -45,6 +59,13 @@ func parseLine(b *Builder, line string) error {
 			return err
 		}
 		b.Input(fields[1], typ)
+		return nil
+	case "capture":
+		typ, err := parseType(fields[2:])
+		if err != nil {
+			return err
+		}
+		b.Capture(fields[1], typ)
 		return nil
 	case "const":
 		typ, err := parseType(fields[2:])
@@ -66,7 +87,7 @@ func parseLine(b *Builder, line string) error {
 		b.Output(v)
 		return nil
 	}
-	return parseOp(b, line)
+	return parseOp(b, line, bodies)
 }
 
 func parseType(fields []string) (Type, error) {
@@ -118,6 +139,8 @@ func parseTensor(typ Type, text string) (*tensor.Tensor, error) {
 			tensor.Data[float32](out)[i] = float32(x)
 		case tensor.Int64:
 			tensor.Data[int64](out)[i] = int64(x)
+		case tensor.Float16:
+			tensor.Data[uint16](out)[i] = tensor.ToFloat16(float32(x))
 		case tensor.Bool, tensor.Uint8, tensor.Int8:
 			out.Bytes()[i] = byte(int(x))
 		default:
@@ -127,7 +150,7 @@ func parseTensor(typ Type, text string) (*tensor.Tensor, error) {
 	return out, nil
 }
 
-func parseOp(b *Builder, line string) error {
+func parseOp(b *Builder, line string, bodies map[string]*Graph) error {
 	left, right, ok := strings.Cut(line, "=")
 	opType, rest, ok2 := strings.Cut(right, "(")
 	args, attrs, ok3 := strings.Cut(rest, ")")
@@ -168,7 +191,17 @@ func parseOp(b *Builder, line string) error {
 		if op.Attrs == nil {
 			op.Attrs = map[string]Attr{}
 		}
-		op.Attrs[name] = parseAttr(value)
+		body, ok := bodies[strings.TrimPrefix(value, "@")]
+		if !ok {
+			op.Attrs[name] = parseAttr(value)
+			continue
+		}
+		op.Attrs[name] = body
+		for _, c := range body.Captured {
+			if v, ok := b.Lookup(body.Values[c].Name); ok && !slices.Contains(op.Captures, v) {
+				op.Captures = append(op.Captures, v)
+			}
+		}
 	}
 	b.Add(op)
 	return nil
@@ -245,7 +278,7 @@ func printAttr(a Attr) string {
 	case []int64:
 		return strings.ReplaceAll(fmt.Sprint(a), " ", ",")
 	case *Graph:
-		return fmt.Sprintf("graph(%d ops)", len(a.Ops))
+		return "{ " + strings.ReplaceAll(strings.TrimSpace(printGraph(a)), "\n", "; ") + " }"
 	}
 	return fmt.Sprint(a)
 }

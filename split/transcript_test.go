@@ -2,6 +2,8 @@ package split
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -141,6 +143,32 @@ func transcript(t *testing.T, d *datadriven.TestData) (string, error) {
 		return s.String(), nil
 	}
 	return "", fmt.Errorf("unknown command %q", d.Cmd)
+}
+
+// TestEveryPassHasTranscripts: each pass, and each thing that is recognised in several ops, is in some transcript.
+func TestEveryPassHasTranscripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := ""
+	for _, path := range files {
+		if b, err := os.ReadFile(path); err == nil { // not the folder of fuzzing
+			all += string(b)
+		}
+	}
+	var wanted []string
+	for _, p := range passes() {
+		wanted = append(wanted, "pass "+p.name+"\n")
+	}
+	for _, p := range []string{PatternLayerNorm, PatternRMSNorm, PatternGelu, PatternHardSwish, PatternHardSigmoid, PatternSilu, PatternAttention} {
+		wanted = append(wanted, p+" [")
+	}
+	for _, w := range wanted {
+		if !strings.Contains(all, w) {
+			t.Errorf("no transcript of %q", w)
+		}
+	}
 }
 
 // onePass runs a single pass.

@@ -38,7 +38,7 @@ func (h *Host) incoming(conn *quic.Conn, relayed bool) {
 		h.handOver(conn)
 		return
 	}
-	id, member, err := h.judge(state.PeerCertificates)
+	id, chain, err := h.judge(state.PeerCertificates)
 	if err == nil && id == h.ID() {
 		err = errors.New("this is my own identity")
 	}
@@ -52,7 +52,7 @@ func (h *Host) incoming(conn *quic.Conn, relayed bool) {
 	}
 	r := h.remote(id)
 	// adopt fails only when the host closes, and has closed the connection then.
-	_, _ = h.adopt(r, &link{conn: conn, peer: r, member: member, relayed: relayed})
+	_, _ = h.adopt(r, &link{conn: conn, peer: r, rests: newMembership(h.Credentials().Chain, chain), relayed: relayed})
 }
 
 func codeOfJudgement(err error) Code {

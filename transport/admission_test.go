@@ -50,6 +50,63 @@ func TestJoinThroughAPlainMember(t *testing.T) {
 	}
 }
 
+// TestTokenAtAnotherAuthority shows tokens to an authority that did not make them. The mesh's own is good at a deputy that can ask who
+// made it, and its uses are counted there alone: a replay is refused by both. A deputy's is good with the deputy alone, which is what
+// it names.
+func TestTokenAtAnotherAuthority(t *testing.T) {
+	ctx := testContext(t)
+	m := transporttest.New(t, 0, nil)
+	root := m.Add(t, admit.Authority, nil)
+	root.ServeJoins(m.Authority, nil)
+	id := identity(t)
+	creds := m.Credentials(t, id, admit.Authority)
+	deputy := m.Add(t, admit.Authority, func(c *transport.Config) { c.Identity, c.Credentials = id, creds })
+	issuer, err := admit.NewIssuer(id.Private(), creds.Chain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	deputy.ServeJoins(issuer, nil)
+	token := func(a *admit.Issuer, valid time.Duration) admit.Token {
+		tok, err := a.Token(admit.Member, 1, time.Now().Add(valid), []string{"127.0.0.1:1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tok
+	}
+	ours, late, deputys := token(m.Authority, time.Hour), token(m.Authority, -time.Minute), token(issuer, time.Hour)
+	for _, c := range []struct {
+		name  string
+		token admit.Token
+		at    *transport.Host
+		want  error
+	}{
+		{"the mesh's at a deputy that reaches no other", ours, deputy, admit.ErrToken},
+		{"an expired one at a deputy", late, deputy, admit.ErrTokenExpired},
+		{"the mesh's at a deputy", ours, deputy, nil},
+		{"the same again", ours, deputy, admit.ErrTokenSpent},
+		{"the same at the authority", ours, root, admit.ErrTokenSpent},
+		{"a deputy's at the authority", deputys, root, admit.ErrForeign},
+		{"a deputy's", deputys, deputy, nil},
+		{"the same again", deputys, deputy, admit.ErrTokenSpent},
+	} {
+		h, err := transport.Listen(ctx, transport.Config{Identity: identity(t)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.token.Seeds = c.at.Addrs()
+		if _, _, err := h.Join(ctx, c.token.String()); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, err, c.want)
+		}
+		_ = h.Close()
+		if !deputy.Connected(root.ID()) {
+			deputy.Learn(root.ID(), root.Addrs()...)
+			if err := deputy.Connect(ctx, root.ID()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
 // TestRenew renews at a deputy: a node with a certificate of role authority, without the founder's key.
 func TestRenew(t *testing.T) {
 	ctx := testContext(t)

@@ -2,11 +2,13 @@ package transport_test
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"encoding/binary"
 	"errors"
 	"io"
 	"math/big"
@@ -128,7 +130,19 @@ func TestNoByteWithoutMembership(t *testing.T) {
 		}
 		return ch
 	}
-	stranger, expired, foreign, thief, victim := identity(t), identity(t), identity(t), identity(t), identity(t)
+	// usurp makes a certificate that names the target's mesh, and is well signed by somebody else's authority.
+	usurp := func(id *transport.Identity) admit.Chain {
+		_, private, err := ed25519.GenerateKey(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := issue(m.Authority, id, time.Now())[0]
+		c.Issuer = admit.KeyOf(private.Public().(ed25519.PublicKey))
+		signed := c.Append(nil)[:admit.CertificateSize-ed25519.SignatureSize]
+		copy(c.Signature[:], ed25519.Sign(private, append([]byte("cleave membership certificate\x00"), signed...)))
+		return admit.Chain{c}
+	}
+	stranger, expired, foreign, thief, victim, usurper := identity(t), identity(t), identity(t), identity(t), identity(t), identity(t)
 	for _, c := range []struct {
 		name  string
 		id    *transport.Identity
@@ -138,6 +152,7 @@ func TestNoByteWithoutMembership(t *testing.T) {
 		{"expired", expired, issue(m.Authority, expired, time.Now().Add(-2*time.Hour))},
 		{"foreign", foreign, issue(other, foreign, time.Now())},
 		{"stolen", thief, issue(m.Authority, victim, time.Now())},
+		{"of our mesh by a foreign authority", usurper, usurp(usurper)},
 	} {
 		err := newAttacker(t, c.id, c.chain).stranded(ctx, t, m.Hosts[0])
 		var app *quic.ApplicationError
@@ -165,8 +180,8 @@ func TestMalformedStreamsOfAMember(t *testing.T) {
 	}
 	header := make([]byte, 12+54)
 	header[0], header[3] = 1, 1
-	oversized := append([]byte(nil), header...)
-	oversized[12+52], oversized[12+53] = 0xff, 0xff
+	oversized := append(header[:len(header):len(header)], make([]byte, transport.MaxExtra+1)...) // whole, so that only the limit speaks against it
+	binary.BigEndian.PutUint16(oversized[12+52:], transport.MaxExtra+1)
 	for name, b := range map[string][]byte{
 		"wrong version":    {9, 1, 0, 64, 0, 0, 0, 0, 0, 0, 0, 0},
 		"cut off":          {1, 1, 0},
@@ -179,9 +194,7 @@ func TestMalformedStreamsOfAMember(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if _, err := s.Write(b); err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
+		_, _ = s.Write(b) // the refusal may come first
 		_ = s.Close()
 		got, err := io.ReadAll(s)
 		if err != nil || len(got) == 0 || transport.Code(got[0]) != transport.CodeMalformed {

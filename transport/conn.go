@@ -21,7 +21,7 @@ const retireAfter = 2 * time.Second
 type link struct {
 	conn   *quic.Conn
 	peer   *remote
-	member admit.Certificate
+	rests  membership // its lead is watchLoop's own
 	dialed bool
 	// relayed links go through a relay: see tunnel.go.
 	relayed bool
@@ -45,6 +45,7 @@ type remote struct {
 	links []*link // live; the last is preferred
 	dial  *dialing
 	gone  bool
+	lost  time.Time // when the last link ended
 	// refused is the peer's refusal of this host's membership, and when it came.
 	refused   error
 	refusedAt time.Time
@@ -87,6 +88,12 @@ func (r *remote) all() []*link {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.links)
+}
+
+func (r *remote) lostAt() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.lost
 }
 
 func (r *remote) closeAll(code Code, why string) {
@@ -159,12 +166,12 @@ func (h *Host) adopt(r *remote, l *link) (*link, error) {
 	}
 	if first {
 		h.log.Info("peer connected", "peer", r.id.Short(), "addr", l.conn.RemoteAddr().String(), "dialed", l.dialed)
-		h.events.put(PeerEvent{Kind: PeerConnected, Peer: r.id})
+		h.report(PeerEvent{Kind: PeerConnected, Peer: r.id})
 	}
 	if better { // what was measured of the way through the relay is no longer true
 		h.log.Info("peer reached directly", "peer", r.id.Short(), "addr", l.conn.RemoteAddr().String())
 		h.Remeasure(r.id)
-		h.events.put(PeerEvent{Kind: PeerChanged, Peer: r.id})
+		h.report(PeerEvent{Kind: PeerChanged, Peer: r.id})
 	}
 	for _, o := range retire {
 		h.retire(o)
@@ -239,7 +246,7 @@ func (h *Host) serve(l *link) {
 	relayed := slices.ContainsFunc(r.links, func(l *link) bool { return l.relayed })
 	last := len(r.links) == 0 && !r.gone
 	if last {
-		r.gone = true
+		r.gone, r.lost = true, time.Now()
 	}
 	r.mu.Unlock()
 	if l.relayed && !relayed {
@@ -247,7 +254,7 @@ func (h *Host) serve(l *link) {
 	}
 	if last {
 		h.log.Info("peer lost", "peer", r.id.Short(), "cause", cause)
-		h.events.put(PeerEvent{Kind: PeerLost, Peer: r.id, Err: cause})
+		h.report(PeerEvent{Kind: PeerLost, Peer: r.id, Err: cause})
 	}
 	wg.Wait()
 }

@@ -113,12 +113,12 @@ func (h *Host) dialMember(ctx context.Context, r *remote, addrs []string) (*link
 
 // dialed judges a connection that this host has made, and adopts it.
 func (h *Host) dialed(r *remote, conn *quic.Conn, relayed bool) (*link, error) {
-	_, member, err := h.judge(conn.ConnectionState().TLS.PeerCertificates)
+	_, chain, err := h.judge(conn.ConnectionState().TLS.PeerCertificates)
 	if err != nil {
 		_ = conn.CloseWithError(quic.ApplicationErrorCode(codeOfJudgement(err)), err.Error())
 		return nil, err
 	}
-	return h.adopt(r, &link{conn: conn, peer: r, member: member, dialed: true, relayed: relayed})
+	return h.adopt(r, &link{conn: conn, peer: r, rests: newMembership(h.Credentials().Chain, chain), dialed: true, relayed: relayed})
 }
 
 // dialAny races a peer's addresses. The losers are closed.

@@ -1,10 +1,6 @@
 package transport
 
-import (
-	"context"
-	"sync"
-	"time"
-)
+import "time"
 
 // EventQueue is how many events wait for a slow reader before the oldest is dropped.
 const EventQueue = 1024
@@ -39,61 +35,8 @@ type PeerEvent struct {
 	Err     error         // PeerLost: why
 }
 
-// eventQueue hands events on without ever blocking who reports them.
-type eventQueue struct {
-	out  chan PeerEvent
-	wake chan struct{}
-
-	mu   sync.Mutex
-	list []PeerEvent
-}
-
-func newEventQueue() *eventQueue {
-	return &eventQueue{out: make(chan PeerEvent), wake: make(chan struct{}, 1)}
-}
-
-func (q *eventQueue) put(e PeerEvent) {
+// report tells the reader of PeerEvents, without waiting for it.
+func (h *Host) report(e PeerEvent) {
 	e.Time = time.Now()
-	q.mu.Lock()
-	if len(q.list) == EventQueue {
-		q.list = q.list[1:]
-	}
-	q.list = append(q.list, e)
-	q.mu.Unlock()
-	select {
-	case q.wake <- struct{}{}:
-	default:
-	}
-}
-
-func (q *eventQueue) take() (PeerEvent, bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if len(q.list) == 0 {
-		return PeerEvent{}, false
-	}
-	e := q.list[0]
-	q.list = q.list[1:]
-	return e, true
-}
-
-// run moves events to the channel until ctx ends, and closes it.
-func (q *eventQueue) run(ctx context.Context) {
-	defer close(q.out)
-	for {
-		e, ok := q.take()
-		if !ok {
-			select {
-			case <-q.wake:
-				continue
-			case <-ctx.Done():
-				return
-			}
-		}
-		select {
-		case q.out <- e:
-		case <-ctx.Done():
-			return
-		}
-	}
+	h.events.Put(e)
 }

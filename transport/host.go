@@ -154,7 +154,7 @@ func (h *Host) Probe(ctx context.Context, peer PeerID) (PathState, error) { retu
 
 // PeerEvents is the stream of what happens to peers. Events are kept in order in a queue of EventQueue places; when the reader
 // is slower, the oldest is dropped. The channel closes with the host.
-func (h *Host) PeerEvents() <-chan PeerEvent { return h.events.out }
+func (h *Host) PeerEvents() <-chan PeerEvent { return h.events.Events() }
 
 // Close ends every stream and connection, waits for all goroutines and handlers, and closes the socket. It returns within a
 // second as long as handlers honour their context.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -219,7 +220,8 @@ func TestJoinByToken(t *testing.T) {
 	ctx := testContext(t)
 	m := transporttest.New(t, 1, nil)
 	seed := m.Hosts[0]
-	seed.ServeJoins(m.Authority, nil)
+	var kept atomic.Int64
+	seed.ServeJoins(m.Authority, func() { kept.Add(1) })
 	token, err := m.Authority.Token(admit.Member, 1, time.Now().Add(time.Hour), seed.Addrs())
 	if err != nil {
 		t.Fatal(err)
@@ -245,6 +247,9 @@ func TestJoinByToken(t *testing.T) {
 	}
 	if _, at, err := a.Join(ctx, token.String()); err != nil || at.Peer != seed.ID() {
 		t.Fatalf("join: %v, seed %v", err, at)
+	}
+	if n := kept.Load(); n != 1 {
+		t.Errorf("the use of a token was kept %d times before its answer", n)
 	}
 	if got, err := a.Call(ctx, seed.ID(), transport.KindUser, []byte("hi")); err != nil || string(got) != "hi" {
 		t.Errorf("call after joining: %q, %v", got, err)

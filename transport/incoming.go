@@ -109,7 +109,7 @@ func (in *Incoming) RemoteAddr() net.Addr { return in.link.conn.RemoteAddr() }
 
 // serveStream reads a stream's opening and runs its handler.
 func (h *Host) serveStream(l *link, s *quic.Stream) {
-	in := &Incoming{From: l.peer.id, Role: l.member.Role, s: s, link: l}
+	in := &Incoming{From: l.peer.id, Role: l.rests.peer[0].Role, s: s, link: l}
 	_ = s.SetReadDeadline(time.Now().Add(headerTimeout))
 	p, err := readPreamble(s)
 	if err == nil && p.kind == KindTensor {

@@ -70,8 +70,8 @@ func (h *Host) serveJoin(conn *quic.Conn) {
 	reply := []byte{joinInvalid}
 	if certs := conn.ConnectionState().TLS.PeerCertificates; len(certs) == 1 {
 		if public, _, err := identifyCertificate(certs[0]); err == nil {
-			if reply = h.admitStranger(public, string(text)); reply[0] == joinNotHere {
-				reply = h.passOn(ctx, public, string(text))
+			if reply = h.admitStranger(public, string(text)); reply[0] == joinNotHere || reply[0] == joinInvalid {
+				reply = h.passOn(ctx, public, string(text), reply)
 			}
 		}
 	}

@@ -67,6 +67,7 @@ func (h *Host) watchLoop() {
 	defer h.wg.Done()
 	tick := time.NewTimer(idleTick)
 	defer tick.Stop()
+	var expired time.Time // when memberships were last looked at
 	for {
 		select {
 		case <-h.ctx.Done():
@@ -74,10 +75,16 @@ func (h *Host) watchLoop() {
 		case <-h.watchWake:
 			tick.Reset(0)
 		case now := <-tick.C:
-			next := idleTick
-			for _, r := range h.remotes() {
+			next, peers := idleTick, h.remotes()
+			for _, r := range peers {
 				if h.watchPeer(r, now) {
 					next = watchTick
+				}
+			}
+			if now.Sub(expired) >= idleTick {
+				expired = now
+				for _, r := range peers {
+					h.expire(r, now)
 				}
 			}
 			tick.Reset(next)
@@ -100,6 +107,10 @@ func (h *Host) watchPeer(r *remote, now time.Time) bool {
 		w.owed, w.stalled = false, false
 		r.mu.Unlock()
 		h.unpace(r)
+		return false
+	}
+	if !busy && !w.owed && !w.stalled { // nothing is awaited from it
+		r.mu.Unlock()
 		return false
 	}
 	packets := uint64(0)
@@ -139,7 +150,7 @@ func (h *Host) watchPeer(r *remote, now time.Time) bool {
 	}
 	if event != nil {
 		h.log.Info("peer "+event.Kind.String(), "peer", r.id.Short(), "silence", event.Silence)
-		h.events.put(*event)
+		h.report(*event)
 	}
 	return busy
 }

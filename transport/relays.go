@@ -31,6 +31,8 @@ const (
 	upkeep         = 5 * time.Second
 	// retryDirect is how long a relayed link stays before a direct way is looked for again.
 	retryDirect = 30 * time.Second
+	// linkless is how long libp2p connections stay with a peer that there is no link to.
+	linkless = time.Minute
 	// reobserve is how often a relay is asked again for this host's outer address.
 	reobserve = time.Minute
 	// maxAddress is the most bytes of an address in an answer.
@@ -174,6 +176,10 @@ func (h *Host) keepRelay(id PeerID) error {
 // improve looks for a direct way to a peer that is reached through a relay, and closes what libp2p no longer needs.
 func (h *Host) improve(r *remote, now time.Time) {
 	l := r.current()
+	if l == nil && !h.tunnel.has(r.id) && now.Sub(r.lostAt()) > linkless { // a place at this relay is for members that are connected
+		h.dropLibp2p(r.id, now.Add(-linkless))
+		return
+	}
 	if l == nil || !l.relayed {
 		if !h.cfg.Relay && !slices.Contains(h.relayList(), r.id) && !h.tunnel.has(r.id) {
 			h.dropLibp2p(r.id, now.Add(-upkeep))

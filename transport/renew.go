@@ -94,24 +94,23 @@ func (h *Host) issue(a *admit.Issuer, public ed25519.PublicKey, role admit.Role)
 func (h *Host) authorities() []PeerID {
 	var out []PeerID
 	for _, r := range h.remotes() {
-		if l := r.current(); l != nil && l.member.Role == admit.Authority {
+		if l := r.current(); l != nil && l.rests.peer[0].Role == admit.Authority {
 			out = append(out, r.id)
 		}
 	}
 	return out
 }
 
-// passOn asks authorities to admit a stranger whose token this member cannot judge.
-func (h *Host) passOn(ctx context.Context, public ed25519.PublicKey, text string) []byte {
-	answer := []byte{joinNotHere}
+// passOn asks authorities to admit a stranger whose token this member cannot judge: only the authority that made a token knows how often
+// it was used. answer is what the stranger is told if none of them made it.
+func (h *Host) passOn(ctx context.Context, public ed25519.PublicKey, text string, answer []byte) []byte {
+	if _, err := admit.ParseToken(text); err != nil {
+		return answer
+	}
 	for _, id := range h.authorities() {
 		b, err := h.call(ctx, id, KindAdmit, append(append([]byte{admitForward}, public...), text...))
-		if err != nil || len(b) == 0 {
-			continue
-		}
-		answer = b
-		if b[0] == joinOK {
-			break
+		if err == nil && len(b) > 0 && b[0] != joinNotHere && b[0] != joinInvalid {
+			return b
 		}
 	}
 	return answer

@@ -14,6 +14,7 @@ import (
 
 	"github.com/quic-go/quic-go"
 
+	"github.com/cleave-mesh/cleave/internal/feed"
 	"github.com/cleave-mesh/cleave/transport/admit"
 	"github.com/cleave-mesh/cleave/transport/pace"
 )
@@ -46,7 +47,7 @@ type Host struct {
 
 	book      addressBook
 	handlers  handlerTable
-	events    *eventQueue
+	events    *feed.Feed[PeerEvent]
 	tunnel    *tunnel
 	inner     *quic.Transport
 	innerLn   *quic.Listener
@@ -114,7 +115,7 @@ func listen(ctx context.Context, cfg Config) (*Host, error) {
 	pacer, socket := pace.Wrap(socket)
 	h := &Host{
 		identity: cfg.Identity, cfg: cfg, log: cfg.Logger, socket: socket, pace: pacer,
-		events: newEventQueue(), peers: map[PeerID]*remote{},
+		events: feed.New(EventQueue, feed.DropOldest[PeerEvent]), peers: map[PeerID]*remote{},
 		relayWake: make(chan struct{}, 1), watchWake: make(chan struct{}, 1), renewWake: make(chan struct{}, 1),
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
@@ -137,7 +138,7 @@ func listen(ctx context.Context, cfg Config) (*Host, error) {
 	go h.acceptLoop(h.innerLn, true)
 	go h.keepPaths()
 	go h.watchLoop()
-	go func() { defer h.wg.Done(); h.events.run(h.ctx) }()
+	go func() { defer h.wg.Done(); h.events.Run(h.ctx) }()
 	return h, nil
 }
 

@@ -162,7 +162,7 @@ func (h *Host) send(ctx context.Context, to PeerID, hd Header, body func(io.Writ
 	defer func() {
 		meter.close()
 		if meter.changed {
-			h.events.put(PeerEvent{Kind: PeerChanged, Peer: to})
+			h.report(PeerEvent{Kind: PeerChanged, Peer: to})
 		}
 	}()
 	w := writers.Get().(*bufio.Writer)

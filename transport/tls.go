@@ -62,7 +62,8 @@ func (h *Host) setCredentials(c *admit.Credentials) error {
 	return nil
 }
 
-// SetCredentials replaces the host's credentials, after a renewal. Connections that stand are not touched.
+// SetCredentials replaces the host's credentials, after a renewal. Connections that stand go on until what was shown for them ends: see
+// expire.go.
 func (h *Host) SetCredentials(c *admit.Credentials) error {
 	if c == nil {
 		return ErrNotMember
@@ -229,27 +230,27 @@ func identifyCertificate(cert *x509.Certificate) (ed25519.PublicKey, admit.Proof
 	return raw, admit.Proof{}, nil
 }
 
-// judge decides whether the other end of a handshake is a member of this host's mesh.
-func (h *Host) judge(certs []*x509.Certificate) (PeerID, admit.Certificate, error) {
+// judge decides whether the other end of a handshake is a member of this host's mesh, and returns its chain.
+func (h *Host) judge(certs []*x509.Certificate) (PeerID, admit.Chain, error) {
 	if len(certs) != 1 {
-		return "", admit.Certificate{}, admit.ErrStranger
+		return "", nil, admit.ErrStranger
 	}
 	public, proof, err := identifyCertificate(certs[0])
 	if err != nil {
-		return "", admit.Certificate{}, err
+		return "", nil, err
 	}
 	return h.judgeProof(public, proof)
 }
 
 // judgeProof decides by the membership that the holder of a key has shown.
-func (h *Host) judgeProof(public ed25519.PublicKey, proof admit.Proof) (PeerID, admit.Certificate, error) {
+func (h *Host) judgeProof(public ed25519.PublicKey, proof admit.Proof) (PeerID, admit.Chain, error) {
 	id, err := PeerIDOf(public)
 	if err != nil {
-		return "", admit.Certificate{}, err
+		return "", nil, err
 	}
 	creds := h.Credentials()
 	if creds == nil {
-		return id, admit.Certificate{}, ErrNotMember
+		return id, nil, ErrNotMember
 	}
 	for _, s := range proof.Line { // proves itself, whoever shows it; a line that is not ours leaves the chain foreign
 		if _, err := h.Succeed(s); err != nil {
@@ -257,8 +258,10 @@ func (h *Host) judgeProof(public ed25519.PublicKey, proof admit.Proof) (PeerID, 
 			break
 		}
 	}
-	leaf, err := creds.Trust.Verify(proof.Chain, public, time.Now())
-	return id, leaf, err
+	if _, err := creds.Trust.Verify(proof.Chain, public, time.Now()); err != nil {
+		return id, nil, err
+	}
+	return id, proof.Chain, nil
 }
 
 // Handshakes from addresses that have not proved to receive are answered with a Retry beyond this rate, so that spoofed

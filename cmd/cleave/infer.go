@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -31,6 +32,9 @@ func newInfer() *cobra.Command {
 		Short: "Run a model of the mesh, split as the plan says",
 		Args:  oneArgument("infer needs the name of a model: cleave infer MODEL --image F"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if req.Plan != "" && (req.Exits != "" || req.Lossless || req.MaxLoss != 0 || req.Agreement != 0 || req.Strategy != "") {
+				return errors.New("--plan is a plan as it stands: give it without --strategy, --exits, --lossless, --max-loss and --agreement")
+			}
 			c := api.client()
 			req.Model, req.Deadline = args[0], deadline
 			m, err := c.Model(cmd.Context(), req.Model)
@@ -65,6 +69,10 @@ func newInfer() *cobra.Command {
 	f.StringVar(&save, "save", "", "directory to write every output to, as NAME.npy")
 	f.StringVar(&req.Plan, "plan", "", "id of the plan to use")
 	f.StringVar(&req.Strategy, "strategy", "", "how to plan: "+strings.Join(client.Strategies(), ", ")+" (default best)")
+	f.StringVar(&req.Exits, "exits", "", "auto lets the request leave at an early exit of the model that is sure of its answer, off never does; empty means auto")
+	f.BoolVar(&req.Lossless, "lossless", false, "only codecs that lose nothing")
+	f.Float64Var(&req.MaxLoss, "max-loss", 0, "most relative error of all codecs together, of the answer where the model is calibrated; 0 means the node's default, negative no limit")
+	f.Float64Var(&req.Agreement, "agreement", 0, "least share of answers that must stay by the model's calibration, such as 0.99; takes the place of --max-loss")
 	f.DurationVar(&deadline, "deadline", 0, "when the answer stops being useful (default the node's)")
 	return cmd
 }
@@ -120,6 +128,9 @@ func meshInputs(m client.Model, picture string, flags []string) (map[string]*ten
 func printInfer(w io.Writer, r inferReport) error {
 	rep := r.Report
 	fmt.Fprintf(w, "%s: %.1f ms (predicted %.1f ms), %d bytes over links, plan %.12s", r.Model, rep.TotalMS, rep.PredictedMS, rep.Bytes, rep.Plan)
+	if rep.Exit != "" {
+		fmt.Fprintf(w, ", answered at the early exit %s", rep.Exit)
+	}
 	if rep.Replanned {
 		fmt.Fprintf(w, ", replanned %d times", rep.Replans)
 	}

@@ -16,7 +16,6 @@ import (
 func commands() []*cobra.Command {
 	return []*cobra.Command{
 		newDemo(),
-		newPlanCommand(),
 		newNode(),
 		newToken(),
 		newEvict(),
@@ -27,13 +26,13 @@ func commands() []*cobra.Command {
 		newPush(),
 		newPull(),
 		newRm(),
+		newPlanCommand(),
 		newInfer(),
 		newRun(),
 		newBench(),
 		newSuite(),
 		newSim(),
 		newLab(),
-		newPlanCommand(),
 		newCalibrate(),
 	}
 }
@@ -57,6 +56,7 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
 	}
+	cobra.EnableCommandSorting = false // commands tells the story of a mesh
 	root.AddCommand(commands()...)
 	return root
 }

@@ -23,6 +23,7 @@ type planFlags struct {
 	svg        string
 	profileOut string
 	splits     string
+	exits      string
 	image      string
 	codecs     string
 	shapes     []string
@@ -46,6 +47,9 @@ func newPlanCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.splits != "" && f.splits != client.SplitsAuto && f.splits != client.SplitsOff {
 				return fmt.Errorf("--splits is %s or %s, not %q", client.SplitsAuto, client.SplitsOff, f.splits)
+			}
+			if f.exits != "" && f.exits != client.ExitsAuto && f.exits != client.ExitsOff {
+				return fmt.Errorf("--exits is %s or %s, not %q", client.ExitsAuto, client.ExitsOff, f.exits)
 			}
 			if f.workload != "" && len(args) > 0 {
 				return fmt.Errorf("give either a model or --workload FILE.json, not both")
@@ -71,6 +75,7 @@ func newPlanCommand() *cobra.Command {
 	cmd.Flags().StringVar(&f.svg, "svg", "", "file to draw the timeline into")
 	cmd.Flags().StringVar(&f.profileOut, "profile-out", "", "with FILE.onnx: file to write the profile of the planned graph into, for cleave sim --profile")
 	cmd.Flags().StringVar(&f.splits, "splits", "", "auto divides blocks of ops over nodes where that is faster, off never does; empty means auto with FILE.onnx, off with a model of the mesh")
+	cmd.Flags().StringVar(&f.exits, "exits", "", "auto lets requests leave at the model's early exits where that is faster, off never does; empty means auto")
 	cmd.Flags().StringVar(&f.image, "image-params", "", "how a picture input maps to pixels, as for the jpeg codec: tries JPEG and PNG on inputs")
 	cmd.Flags().Float64Var(&f.maxLoss, "max-loss", 0, "most relative error of all codecs together, of the answer where the model is calibrated; 0 means a node's default, negative no limit")
 	cmd.Flags().Float64Var(&f.agreement, "agreement", 0, "least share of answers that must stay by the model's calibration, such as 0.99; takes the place of --max-loss")

@@ -22,7 +22,7 @@ func planMesh(ctx context.Context, out, progress io.Writer, model string, f plan
 	c := f.api.client()
 	defer c.Close()
 	plan, err := c.Plan(ctx, client.PlanRequest{
-		Model: model, Objective: f.objective, Planner: f.planner, Lossless: f.lossless, MaxLoss: f.maxLoss, Splits: f.splits, Agreement: f.agreement,
+		Model: model, Objective: f.objective, Planner: f.planner, Lossless: f.lossless, MaxLoss: f.maxLoss, Splits: f.splits, Exits: f.exits, Agreement: f.agreement,
 	})
 	if err != nil {
 		return err

@@ -80,50 +80,26 @@ func planModel(ctx context.Context, out, progress io.Writer, arg string, f planF
 	return nil
 }
 
-// planFound plans what the argument names: with operator splits where the model itself is at hand and the planner is the best one.
+// planFound plans what the argument names: with early exits where the model declares some, or with operator splits where the model itself is
+// at hand and the planner is the best one.
 func planFound(ctx context.Context, progress io.Writer, arg string, t *topology.Topology, f planFlags, budget placement.Accuracy, solver planner.Planner) (*planned, error) {
-	policy := sim.Policy{Rule: t.Workload.Rule, MaxLoss: orUnlimited(budget.Limit()), Lossless: f.lossless}
-	var prof *sim.Profile
-	effects := func(_, _ string) string { return "" }
+	var m *measured
+	var err error
 	if strings.HasSuffix(arg, ".onnx") {
-		m, err := measureModel(ctx, progress, arg, f, budget)
-		if err != nil {
+		if m, err = measureModel(ctx, progress, arg, f, budget); err != nil {
 			return nil, err
 		}
 		defer m.host.Close()
-		exits, err := m.q.Graph.Exits()
-		if err != nil {
-			return nil, err
-		}
-		if len(exits) > 0 {
-			return planWithExits(ctx, m, exits, t, policy, solver)
-		}
-		if f.splits != client.SplitsOff && f.planner == "" {
-			ctx, cancel := context.WithTimeout(ctx, f.budget)
-			defer cancel()
-			return planSplits(ctx, progress, m, t, policy, solver)
-		}
-		if prof, _, err = m.profile(nil, nil); err != nil {
-			return nil, err
-		}
-		effects = m.effect
-	} else {
-		var err error
-		if prof, err = planProfile(arg, t, f); err != nil {
-			return nil, err
-		}
-	}
-	p, err := sim.Problem(t, prof, policy)
-	if err != nil {
+	} else if m, err = measuredBefore(arg, t, f); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, f.budget)
 	defer cancel()
-	plan, err := solver.Plan(ctx, p)
-	if err != nil {
-		return nil, fmt.Errorf("planning %s: %w", prof.Model, err)
+	s := &search{
+		m: m, topology: t, policy: sim.Policy{Rule: t.Workload.Rule, MaxLoss: orUnlimited(budget.Limit()), Lossless: f.lossless}, solver: solver,
+		splits: m.host != nil && f.splits != client.SplitsOff && f.planner == "", exits: f.exits != client.ExitsOff && f.planner == "",
 	}
-	return &planned{profile: prof, problem: p, undivided: p, plan: plan, effects: effects}, nil
+	return s.run(ctx, progress)
 }
 
 func writeProfile(path string, prof *sim.Profile) error {

@@ -44,7 +44,7 @@ func withExit(t *testing.T, declaration string) string {
 }
 
 func TestPlanWithExits(t *testing.T) {
-	path := withExit(t, `[{"output": "early", "share": 0.9, "loss": 0.01}]`)
+	path := withExit(t, `[{"output": "early", "share": 0.9, "loss": 0.01, "rule": "confidence", "threshold": 0.9}]`)
 	// On one machine the exit pays whatever the machine's speed.
 	alone := filepath.Join(t.TempDir(), "alone.yaml")
 	if err := os.WriteFile(alone, []byte("nodes:\n  - {name: device, tier: device}\n"), 0o644); err != nil {

@@ -108,7 +108,7 @@ func simPolicies(t *topology.Topology, names []string) ([]sim.Policy, error) {
 		if err != nil {
 			return nil, err
 		}
-		policies[i] = sim.Policy{Name: name, Planner: p, Rule: t.Workload.Rule}
+		policies[i] = sim.Policy{Name: name, Planner: p, Rule: t.Workload.Rule, MayExit: p.Name() == "auto"}
 	}
 	return policies, nil
 }

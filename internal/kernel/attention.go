@@ -180,15 +180,6 @@ func (v *attentionView) shape(row []float32, i, j0 int) {
 // scores computes the products of the block's queries with n keys from j0 on.
 func (v *attentionView) scores(s *scratch, out, packed []float32, j0, n int) {
 	k := v.k[j0*v.KStride.Row:]
-	if v.QLen <= 2 {
-		for i := range v.q1 - v.q0 {
-			q := v.scaled[i*v.Dim : (i+1)*v.Dim]
-			for j := range n {
-				out[i*attentionKeys+j] = Dot(q, k[j*v.KStride.Row:])
-			}
-		}
-		return
-	}
 	full := panelWidth(active)
 	rows, per := grow(&s.rows, tileRows), rowsPerTile(active)
 	a := &s.tile

@@ -65,19 +65,21 @@ func TestScaleShift(t *testing.T) {
 func TestReductions(t *testing.T) {
 	onEach(t, func(t *testing.T) {
 		r := seeded(t)
-		x, z := uniform(r, 1100), uniform(r, 1100)
-		for n := range 1001 {
-			a, b := x[n%17:n%17+n], z[n%5:n%5+n]
-			var sum, squares, dot float64
+		x := uniform(r, 1100)
+		for n := 0; n <= 1000; n++ {
+			if testing.Short() {
+				n += n / 40
+			}
+			a := x[n%17 : n%17+n]
+			var sum, squares float64
 			top, low := math.Inf(-1), math.Inf(1)
-			for i, v := range a {
+			for _, v := range a {
 				sum += float64(v)
 				squares += (float64(v) - 0.25) * (float64(v) - 0.25)
-				dot += float64(v) * float64(b[i])
 				top, low = max(top, float64(v)), min(low, float64(v))
 			}
-			got := []float32{Sum(a), SumSquares(a, 0.25), Dot(a, b), MaxOf(a), MinOf(a)}
-			wantClose(t, "sum, squares, dot, max, min", got, []float64{sum, squares, dot, top, low}, 2e-5)
+			got := []float32{Sum(a), SumSquares(a, 0.25), MaxOf(a), MinOf(a)}
+			wantClose(t, "sum, squares, max, min", got, []float64{sum, squares, top, low}, 2e-5)
 			y, intact := guarded(t, n, n%16, float32(9))
 			total := expSum(y, a, 1)
 			intact()

@@ -1,7 +1,5 @@
 package kernel
 
-import "slices"
-
 // Compact is packed float32 weights that are kept as bytes: an element is a whole number from -128 to 127 times the scale of
 // its column. It lies as Packed does, so that expanding it is one pass. It is read-only once made and can be shared.
 type Compact struct {
@@ -45,9 +43,6 @@ type CompactConv struct {
 
 // NewCompactConv keeps w, whose elements are whole numbers from -128 to 127, with a scale per output channel.
 func NewCompactConv(w *ConvWeights, scale []float32) *CompactConv {
-	if w.narrow { // kernel column by kernel column
-		scale = slices.Repeat(scale, w.groups[0].N/len(scale))
-	}
 	c := &CompactConv{form: *w}
 	c.form.groups = nil
 	for _, p := range w.groups {

@@ -29,7 +29,7 @@ func (s *ConvShape) pointwise() bool {
 // channel. They are read-only and can be shared.
 type ConvWeights struct {
 	groups []*Packed
-	narrow bool // one matrix, in the order of packNarrow
+	narrow bool // one panel of as many columns as there are output channels
 }
 
 // PackConv packs weights in ONNX's order (OC, C/Groups, KH, KW).
@@ -40,9 +40,10 @@ func PackConv(w []float32, s ConvShape) *ConvWeights {
 	for g := range cw.groups {
 		src := w[g*oc*k : (g+1)*oc*k]
 		if cw.narrow {
-			ohwi := make([]float32, oc*k)
-			channelsInner(ohwi, src, taps, ic)
-			cw.groups[g] = packNarrow(ohwi, s)
+			rows := make([]float32, oc*k)
+			channelsInner(rows, src, taps, ic)
+			cw.groups[g] = &Packed{K: k, N: oc, isa: active, panel: oc, data: make([]float32, k*oc)}
+			packPanel(cw.groups[g].data, oc, rows, k, oc, 0, k, true)
 			continue
 		}
 		if taps == 1 {
@@ -119,7 +120,7 @@ func (c *Conv) layout() (pixels, blocks, colBlocks int) {
 // Units implements pool.Task.
 func (c *Conv) Units() int {
 	if c.Weights.narrow {
-		return c.N * c.OH
+		return c.N * ceilDiv(c.OH, narrowRows)
 	}
 	_, blocks, colBlocks := c.layout()
 	return blocks * colBlocks * c.Groups
@@ -366,15 +367,4 @@ func (v *convView) block(s *scratch, g, p0, p1, n0, n1 int) {
 			v.Act.Apply(y, y)
 		}
 	}
-}
-
-// panelTiles multiplies the first pixels pixels of the table by cols columns of w from n on, to the beginning of Y.
-func (v *convView) panelTiles(s *scratch, w *Packed, n, cols, pixels int) {
-	panel, width := w.panelAt(n)
-	a := &s.tile
-	*a = tileArgs{
-		rows: &s.rows[0], b: unsafe.Pointer(unsafe.SliceData(panel)), c: unsafe.Pointer(&v.Y[n]), ldc: uintptr(v.ys) * 4,
-		taps: uintptr(v.taps), k: uintptr(v.k) * 4, ldb: uintptr(width) * 4, cols: uintptr(cols), lo: negInf, hi: posInf,
-	}
-	tiles(w.isa, a, pixels, width, w.panel)
 }

@@ -43,12 +43,17 @@ func TestFencedElements(t *testing.T) {
 		"MinMax":      func(_, src []float32) { MinMax(src) },
 		"softmax":     softmax,
 		"logSoftmax":  logSoftmax,
+		"LayerNorm": func(dst, src []float32) {
+			run(&LayerNorm{Rows: 1, Cols: len(src), X: src, Y: dst, Scale: src, Bias: src, Epsilon: 1e-5})
+		},
+		"InstanceNorm": func(dst, src []float32) {
+			run(&InstanceNorm{N: 1, Pixels: 1, C: len(src), X: src, Y: dst, Scale: src, Bias: src, Epsilon: 1e-5})
+		},
 	}
 	binary := map[string]func(dst, a, b []float32){
 		"Add": Add, "Sub": Sub, "Mul": Mul, "Div": Div, "Max": Max, "Min": Min,
 		"ScaleShift": func(dst, a, b []float32) { ScaleShift(dst, a, b, b) },
 		"MulAdd":     func(dst, a, b []float32) { MulAdd(dst, a, b, b) },
-		"Dot":        func(_, a, b []float32) { Dot(a, b) },
 	}
 	onEach(t, func(t *testing.T) {
 		r := seeded(t)
@@ -147,6 +152,8 @@ func TestFencedImages(t *testing.T) {
 				run(&GlobalPooling{N: s.N, Pixels: s.H * s.W, C: s.C, X: x, Y: fenced(t, make([]float32, s.N*s.C))})
 			})
 			fences(t, "resize "+what, func() { run(doubled(t, r, s, x)) })
+			fencedInt8Conv(t, r, s)
+			fencedConvTranspose(t, r, s)
 			s.OC, s.Groups = s.C, s.C
 			bias, y = fenced(t, uniform(r, s.C)), fenced(t, make([]float32, s.N*s.OH*s.OW*s.C))
 			d := PackDepthwise(uniform(r, s.C*s.KH*s.KW), s)
@@ -159,17 +166,54 @@ func TestFencedImages(t *testing.T) {
 	})
 }
 
+func fencedInt8Conv(t *testing.T, r *rand.Rand, s ConvShape) {
+	w := PackInt8Conv(randomBytes(r, s.OC*s.C*s.KH*s.KW), s, false, []int32{3})
+	for _, g := range w.groups {
+		g.data, g.sums, g.zeros = fenced(t, g.data), fenced(t, g.sums), fenced(t, g.zeros)
+	}
+	c := &Int8Conv{
+		ConvShape: s, X: fenced(t, randomBytes(r, s.N*s.H*s.W*s.C)), XZero: 5, Weights: w,
+		Out: Int8Output{Bytes: fenced(t, make([]byte, s.N*s.OH*s.OW*s.OC)), LDC: s.OC, Scale: fenced(t, uniform(r, s.OC)), Bias: fenced(t, uniform(r, s.OC))},
+	}
+	fences(t, fmt.Sprintf("integer convolution %+v", s), func() { run(c) })
+}
+
+func fencedConvTranspose(t *testing.T, r *rand.Rand, s ConvShape) {
+	// As many output pixels as the whole kernel reaches from the whole input.
+	s.OH, s.OW = (s.H-1)*s.StrideH+(s.KH-1)*s.DilationH+1, (s.W-1)*s.StrideW+(s.KW-1)*s.DilationW+1
+	s.PadTop, s.PadLeft = 0, 0
+	w := PackConvTranspose(uniform(r, s.C*s.OC*s.KH*s.KW), s)
+	for _, p := range w.phases {
+		for g := range p.groups {
+			p.groups[g] = fencedPacked(t, p.groups[g])
+		}
+	}
+	c := &ConvTranspose{
+		ConvShape: s, X: fenced(t, uniform(r, s.N*s.H*s.W*s.C)), Weights: w, Y: fenced(t, make([]float32, s.N*s.OH*s.OW*s.OC)),
+		Bias: fenced(t, uniform(r, s.OC)),
+	}
+	fences(t, fmt.Sprintf("transposed convolution %+v", s), func() { run(c) })
+}
+
 // doubled is the linear resize of x to twice its sides.
 func doubled(t *testing.T, r *rand.Rand, s ConvShape, x []float32) *Resize {
-	z := &Resize{N: s.N, H: s.H, W: s.W, C: s.C, OH: 2 * s.H, OW: 2 * s.W, X: x}
+	z := doubledAxes(r, s)
+	z.X, z.Y = x, fenced(t, make([]float32, 4*len(x)))
+	z.Y0, z.Y1, z.FY = fenced(t, z.Y0), fenced(t, z.Y1), fenced(t, z.FY)
+	z.X0, z.X1, z.FX = fenced(t, z.X0), fenced(t, z.X1), fenced(t, z.FX)
+	return z
+}
+
+// doubledAxes is a linear resize to twice the sides, without its images.
+func doubledAxes(r *rand.Rand, s ConvShape) *Resize {
+	z := &Resize{N: s.N, H: s.H, W: s.W, C: s.C, OH: 2 * s.H, OW: 2 * s.W}
 	axis := func(n int) (a, b []int32, f []float32) {
 		for i := range 2 * n {
 			a, b = append(a, int32(i/2)), append(b, int32(min(i/2+1, n-1)))
 		}
-		return fenced(t, a), fenced(t, b), fenced(t, uniform(r, 2*n))
+		return a, b, uniform(r, 2*n)
 	}
 	z.Y0, z.Y1, z.FY = axis(s.H)
 	z.X0, z.X1, z.FX = axis(s.W)
-	z.Y = fenced(t, make([]float32, s.N*z.OH*z.OW*s.C))
 	return z
 }

@@ -35,8 +35,11 @@ func (g *Int8Gemm) Units() int { return ceilDiv(g.M, blockRows) * ceilDiv(g.B.N,
 func (g *Int8Gemm) Nanos() int { return int8Nanos(g.B.isa, g.M*g.B.N*g.B.K) }
 
 func int8Nanos(isa ISA, macs int) int {
-	if isa == AVX512VNNI {
+	switch isa {
+	case AVX512VNNI:
 		return macs / 96
+	case NEONDot:
+		return macs / 24
 	}
 	return productNanos(isa, macs, 1, 1)
 }

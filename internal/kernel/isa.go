@@ -13,12 +13,13 @@ type ISA uint8
 const (
 	Generic    ISA = iota
 	NEON           // arm64
+	NEONDot        // NEON with the int8 dot product (SDOT)
 	AVX2           // amd64 with AVX2, FMA and F16C
 	AVX512         // amd64 with AVX-512 F, BW, DQ and VL
 	AVX512VNNI     // AVX512 with the int8 dot product (VPDPBUSD)
 )
 
-var isaNames = [...]string{"generic", "neon", "avx2", "avx512", "avx512vnni"}
+var isaNames = [...]string{"generic", "neon", "neondot", "avx2", "avx512", "avx512vnni"}
 
 // String is the name that CLEAVE_KERNEL takes.
 func (i ISA) String() string {
@@ -45,7 +46,7 @@ func choose(name string) ISA {
 }
 
 // Active is the instruction set in use: the best one of this processor, unless the environment variable CLEAVE_KERNEL
-// names a smaller one (generic, neon, avx2, avx512, avx512vnni).
+// names a smaller one (generic, neon, neondot, avx2, avx512, avx512vnni).
 func Active() ISA { return active }
 
 // Available lists what this processor can run, smallest first. Generic is always the first.

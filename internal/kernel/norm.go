@@ -1,6 +1,9 @@
 package kernel
 
-import "math"
+import (
+	"math"
+	"unsafe"
+)
 
 // LayerNorm is the task Y = (X-mean)/sqrt(var+Epsilon) * Scale + Bias over rows of Cols elements. Y may be X.
 type LayerNorm struct {
@@ -73,46 +76,52 @@ func (n *InstanceNorm) Nanos() int { return elementNanos(active, n.N*n.Pixels*n.
 
 // Run implements pool.Task.
 func (n *InstanceNorm) Run(lo, hi int) {
+	size := n.Pixels * n.C
+	if n.N*size == 0 {
+		return
+	}
+	_, _ = n.X[n.N*size-1], n.Y[n.N*size-1]
+	s := getScratch()
+	defer s.free()
 	blocks := ceilDiv(n.C, normChannels)
 	for u := lo; u < hi; u++ {
 		c0 := u % blocks * normChannels
-		n.channels(u/blocks*n.Pixels*n.C, c0, min(c0+normChannels, n.C))
+		n.channels(&s.columns, &s.factors, u/blocks*size, c0, min(c0+normChannels, n.C))
 	}
 }
 
 // channels normalises channels c0 to c1-1 of the image that begins at element at.
-func (n *InstanceNorm) channels(at, c0, c1 int) {
-	var part, mean, factor, shift [normChannels]float32
+func (n *InstanceNorm) channels(a *columnArgs, factors *[4 * normChannels]float32, at, c0, c1 int) {
 	w := c1 - c0
-	row := func(p int) []float32 { return n.X[at+p*n.C+c0 : at+p*n.C+c1] }
-	sum := n.sums(func(p int) { Add(part[:w], part[:w], row(p)) }, part[:w])
+	part, mean, factor, shift := factors[:w], factors[normChannels:][:w], factors[2*normChannels:][:w], factors[3*normChannels:][:w]
+	*a = columnArgs{y: unsafe.Pointer(&part[0]), a: unsafe.Pointer(&mean[0]), cols: uintptr(w) * 4, stride: uintptr(n.C) * 4}
+	sum := n.sums(a, at+c0, part, columnSums)
 	for c := range w {
 		mean[c] = float32(sum[c] / float64(n.Pixels))
 	}
-	sum = n.sums(func(p int) {
-		Sub(shift[:w], row(p), mean[:w])
-		MulAdd(part[:w], shift[:w], shift[:w], part[:w])
-	}, part[:w])
+	sum = n.sums(a, at+c0, part, columnSquares)
 	for c := range w {
 		factor[c] = n.Scale[c0+c] * float32(1/math.Sqrt(sum[c]/float64(n.Pixels)+float64(n.Epsilon)))
 		shift[c] = n.Bias[c0+c] - mean[c]*factor[c]
 	}
-	for p := range n.Pixels {
+	lo, hi, clamped := n.Act.clamp()
+	if !clamped {
+		lo, hi = negInf, posInf
+	}
+	a.a, a.b, a.lo, a.hi = unsafe.Pointer(&factor[0]), unsafe.Pointer(&shift[0]), lo, hi
+	a.x, a.y, a.rows = unsafe.Pointer(&n.X[at+c0]), unsafe.Pointer(&n.Y[at+c0]), uintptr(n.Pixels)
+	columnScale(a)
+	for p := 0; p < n.Pixels && !clamped; p++ {
 		y := n.Y[at+p*n.C+c0 : at+p*n.C+c1]
-		MulAdd(y, row(p), factor[:w], shift[:w])
-		if n.Act.Kind != ActNone {
-			n.Act.Apply(y, y)
-		}
+		n.Act.Apply(y, y)
 	}
 }
 
-// sums calls add for every pixel, which adds to part, and returns the totals.
-func (n *InstanceNorm) sums(add func(p int), part []float32) (total [normChannels]float64) {
-	for p0 := 0; p0 < n.Pixels; p0 += normPixels {
-		clear(part)
-		for p := p0; p < min(p0+normPixels, n.Pixels); p++ {
-			add(p)
-		}
+// sums calls add for parts of the pixels of w channels, the first at element at, and returns the totals of what it leaves in part.
+func (n *InstanceNorm) sums(a *columnArgs, at int, part []float32, add func(*columnArgs)) (total [normChannels]float64) {
+	for p := 0; p < n.Pixels; p += normPixels {
+		a.x, a.rows = unsafe.Pointer(&n.X[at+p*n.C]), uintptr(min(normPixels, n.Pixels-p))
+		add(a)
 		for c, v := range part {
 			total[c] += float64(v)
 		}

@@ -93,27 +93,35 @@ func TestLayerNorm(t *testing.T) {
 func TestInstanceNorm(t *testing.T) {
 	onEach(t, func(t *testing.T) {
 		r := seeded(t)
-		const n, pixels, c = 2, 300, 45
-		x, scale, bias, y := uniform(r, n*pixels*c), uniform(r, c), uniform(r, c), make([]float32, n*pixels*c)
-		norm := &InstanceNorm{N: n, Pixels: pixels, C: c, X: x, Y: y, Scale: scale, Bias: bias, Epsilon: 1e-5}
-		norm.Run(0, norm.Units())
-		want := make([]float64, len(x))
-		for i := range n {
-			for ch := range c {
-				var mean, variance float64
-				at := func(p int) int { return (i*pixels+p)*c + ch }
-				for p := range pixels {
-					mean += float64(x[at(p)]) / pixels
-				}
-				for p := range pixels {
-					variance += (float64(x[at(p)]) - mean) * (float64(x[at(p)]) - mean) / pixels
-				}
-				for p := range pixels {
-					want[at(p)] = (float64(x[at(p)])-mean)/math.Sqrt(variance+1e-5)*float64(scale[ch]) + float64(bias[ch])
+		for range rounds(60) {
+			n, pixels, c, act := 1+r.IntN(2), 2+r.IntN(300), 1+r.IntN(90), convActs[r.IntN(len(convActs))]
+			x, scale, bias := uniform(r, n*pixels*c), uniform(r, c), uniform(r, c)
+			y, intact := guarded(t, len(x), r.IntN(16), float32(9))
+			run(&InstanceNorm{N: n, Pixels: pixels, C: c, X: x, Y: y, Scale: scale, Bias: bias, Epsilon: 1e-3, Act: act})
+			intact()
+			want := make([]float32, len(x))
+			for i := range n {
+				for ch := range c {
+					var mean, variance float64
+					at := func(p int) int { return (i*pixels+p)*c + ch }
+					for p := range pixels {
+						mean += float64(x[at(p)]) / float64(pixels)
+					}
+					for p := range pixels {
+						variance += (float64(x[at(p)]) - mean) * (float64(x[at(p)]) - mean) / float64(pixels)
+					}
+					for p := range pixels {
+						want[at(p)] = float32((float64(x[at(p)])-mean)/math.Sqrt(variance+1e-3)*float64(scale[ch]) + float64(bias[ch]))
+					}
 				}
 			}
+			act.Apply(want, want)
+			exact := make([]float64, len(want))
+			for i, v := range want {
+				exact[i] = float64(v)
+			}
+			wantClose(t, fmt.Sprintf("%d images, %d pixels, %d channels", n, pixels, c), y, exact, 2e-5)
 		}
-		wantClose(t, "instance norm", y, want, 1e-5)
 	})
 }
 

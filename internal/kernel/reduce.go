@@ -30,19 +30,6 @@ func SumSquares(x []float32, mean float32) float32 {
 	return foldLanes(&lane)
 }
 
-// Dot adds a[i]*b[i]; b is at least as long as a.
-func Dot(a, b []float32) float32 {
-	b = b[:len(a)]
-	if s, ok := vecDot(a, b); ok {
-		return s
-	}
-	var lane [sumLanes]float32
-	for i, v := range a {
-		lane[i%sumLanes] += v * b[i]
-	}
-	return foldLanes(&lane)
-}
-
 // foldLanes adds lanes pairwise, halves on halves.
 func foldLanes(lane *[sumLanes]float32) float32 {
 	for n := sumLanes / 2; n > 0; n /= 2 {

@@ -38,21 +38,6 @@ func vecSumSquares(x []float32, mean float32) (float32, bool) {
 	return foldLanes(&lane), true
 }
 
-func vecDot(a, b []float32) (float32, bool) {
-	if active < NEON {
-		return 0, false
-	}
-	var lane [sumLanes]float32
-	n := len(a) / sumLanes
-	if n > 0 {
-		dotNEON(&lane, unsafe.SliceData(a), unsafe.SliceData(b), n)
-	}
-	for i := n * sumLanes; i < len(a); i++ {
-		lane[i-n*sumLanes] += a[i] * b[i]
-	}
-	return foldLanes(&lane), true
-}
-
 func vecMaxOf(x []float32) (float32, bool) {
 	if active < NEON {
 		return 0, false
@@ -71,17 +56,3 @@ func vecMaxOf(x []float32) (float32, bool) {
 	}
 	return m, true
 }
-
-// The loops over n sets of sumLanes elements, 1 or more, overwrite lane.
-
-//go:noescape
-func sumNEON(lane *[sumLanes]float32, x *float32, n int)
-
-//go:noescape
-func sumSquaresNEON(lane *[sumLanes]float32, x *float32, n int, mean float32)
-
-//go:noescape
-func dotNEON(lane *[sumLanes]float32, a, b *float32, n int)
-
-//go:noescape
-func maxOfNEON(lane *[sumLanes]float32, x *float32, n int)

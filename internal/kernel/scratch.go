@@ -7,20 +7,23 @@ import (
 
 // scratch is the working memory of one call on one goroutine. It grows to what the calls need and is reused.
 type scratch struct {
-	tile   tileArgs
-	dw     depthwiseArgs
-	int8   int8Args
-	nbits  nbitsArgs
-	resize resizeArgs
+	tile    tileArgs
+	dw      depthwiseArgs
+	int8    int8Args
+	nbits   nbitsArgs
+	resize  resizeArgs
+	narrow  narrowArgs
+	columns columnArgs
+	// factors are an InstanceNorm's of the channels of one unit.
+	factors [4 * normChannels]float32
 	// rows is a table of addresses for the inner loops; held keeps what they point into alive and on the heap.
 	rows []uintptr
 	held [4]unsafe.Pointer
 	f32  []float32
-	// conv and z are the inner convolution of a narrow one and its result.
-	conv Conv
-	z    []float32
-	i32  []int32
-	u8   []uint8
+	// z is the planes of a narrow convolution.
+	z   []float32
+	i32 []int32
+	u8  []uint8
 	// panelInts and panelFloats are the factors of an integer product's columns.
 	panelInts   []int32
 	panelFloats []float32
@@ -38,7 +41,8 @@ func (s *scratch) free() {
 	s.int8 = int8Args{}
 	s.nbits = nbitsArgs{}
 	s.resize = resizeArgs{}
-	s.conv = Conv{}
+	s.narrow = narrowArgs{}
+	s.columns = columnArgs{}
 	scratches.Put(s)
 }
 

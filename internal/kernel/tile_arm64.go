@@ -4,6 +4,9 @@ package kernel
 
 import "unsafe"
 
+// lanesNEON is the float32 in a vector.
+const lanesNEON = 4
+
 // tile runs the inner loop that the panel was packed for.
 func tile(isa ISA, a *tileArgs, rows, width, _ int) {
 	if isa < NEON {
@@ -22,18 +25,7 @@ func tile(isa ISA, a *tileArgs, rows, width, _ int) {
 		}
 	}
 	if a.taps > 0 && a.k > 0 {
-		// The assembly always does all rows: those that are not there repeat the first one.
-		table := unsafe.Slice(a.rows, int(a.taps)*tileRows)
-		for t := 0; t < len(table) && rows < tileRows; t += tileRows {
-			for r := rows; r < tileRows; r++ {
-				table[t+r] = table[t]
-			}
-		}
-		if width == 8 {
-			tileNEON8(a.rows, a.b, unsafe.Pointer(&acc), a.taps, a.k/4, a.ldb)
-		} else {
-			tileNEON4(a.rows, a.b, unsafe.Pointer(&acc), a.taps, a.k/4, a.ldb)
-		}
+		tileNEON(a.rows, a.b, unsafe.Pointer(&acc), a.taps, a.k/4, a.ldb, rows, width/lanesNEON)
 	}
 	for r := range rows {
 		c := unsafe.Slice((*float32)(unsafe.Add(a.c, uintptr(r)*a.ldc)), cols)
@@ -46,12 +38,6 @@ func tile(isa ISA, a *tileArgs, rows, width, _ int) {
 		}
 	}
 }
-
-//go:noescape
-func tileNEON8(rows *uintptr, b, acc unsafe.Pointer, taps, k, ldb uintptr)
-
-//go:noescape
-func tileNEON4(rows *uintptr, b, acc unsafe.Pointer, taps, k, ldb uintptr)
 
 // loopsTiles reports whether tile does several whole tiles in one call.
 func loopsTiles(ISA) bool { return false }

@@ -156,16 +156,6 @@ func vecSumSquares(x []float32, mean float32) (float32, bool) {
 	return 0, false
 }
 
-func vecDot(a, b []float32) (float32, bool) {
-	switch {
-	case active >= AVX512:
-		return reduceDotAVX512(nil, unsafe.SliceData(a), unsafe.SliceData(b), len(a), 0), true
-	case active >= AVX2:
-		return reduceDotAVX2(nil, unsafe.SliceData(a), unsafe.SliceData(b), len(a), 0), true
-	}
-	return 0, false
-}
-
 func vecMaxOf(x []float32) (float32, bool) {
 	switch {
 	case active >= AVX512:

@@ -4,47 +4,45 @@ package kernel
 
 import "unsafe"
 
-// The vector loops take whole vectors of four lanes; the rest of a slice is done in Go, which rounds the same way.
+// The vector entry points report whether they did the work: without NEON the Go loops run.
 
-const lanesNEON = 4
+// vecFunc is the signature of the element-wise loops.
+type vecFunc func(y, a, b, c *float32, n int, p, q float32)
 
 func vecBinary(op int, dst, a, b []float32) bool {
 	if active < NEON {
 		return false
 	}
-	n := len(dst) / lanesNEON
-	if n > 0 {
-		y, p, q := unsafe.SliceData(dst), unsafe.SliceData(a), unsafe.SliceData(b)
-		switch op {
-		case opAdd:
-			addNEON(y, p, q, n)
-		case opSub:
-			subNEON(y, p, q, n)
-		case opMul:
-			mulNEON(y, p, q, n)
-		case opDiv:
-			divNEON(y, p, q, n)
-		case opMax:
-			maxNEON(y, p, q, n)
-		case opMin:
-			minNEON(y, p, q, n)
-		}
+	y, x, z, n := unsafe.SliceData(dst), unsafe.SliceData(a), unsafe.SliceData(b), len(dst)
+	switch op {
+	case opAdd:
+		vecAddNEON(y, x, z, nil, n, 0, 0)
+	case opSub:
+		vecSubNEON(y, x, z, nil, n, 0, 0)
+	case opMul:
+		vecMulNEON(y, x, z, nil, n, 0, 0)
+	case opDiv:
+		vecDivNEON(y, x, z, nil, n, 0, 0)
+	case opMax:
+		vecMaxNEON(y, x, z, nil, n, 0, 0)
+	case opMin:
+		vecMinNEON(y, x, z, nil, n, 0, 0)
 	}
-	for i := n * lanesNEON; i < len(dst); i++ {
-		switch op {
-		case opAdd:
-			dst[i] = a[i] + b[i]
-		case opSub:
-			dst[i] = a[i] - b[i]
-		case opMul:
-			dst[i] = a[i] * b[i]
-		case opDiv:
-			dst[i] = a[i] / b[i]
-		case opMax:
-			dst[i] = max(a[i], b[i])
-		case opMin:
-			dst[i] = min(a[i], b[i])
-		}
+	return true
+}
+
+func vecScalar(op int, dst, a []float32, s float32) bool {
+	if active < NEON {
+		return false
+	}
+	y, x, n := unsafe.SliceData(dst), unsafe.SliceData(a), len(dst)
+	switch op {
+	case opAdd:
+		vecAddScalarNEON(y, x, nil, nil, n, s, 0)
+	case opMul:
+		vecMulScalarNEON(y, x, nil, nil, n, s, 0)
+	case opDiv:
+		vecDivScalarNEON(y, x, nil, nil, n, s, 0)
 	}
 	return true
 }
@@ -53,13 +51,7 @@ func vecMulAdd(dst, a, b, c []float32) bool {
 	if active < NEON {
 		return false
 	}
-	n := len(dst) / lanesNEON
-	if n > 0 {
-		mulAddNEON(unsafe.SliceData(dst), unsafe.SliceData(a), unsafe.SliceData(b), unsafe.SliceData(c), n)
-	}
-	for i := n * lanesNEON; i < len(dst); i++ {
-		dst[i] = a[i]*b[i] + c[i]
-	}
+	vecMulAddNEON(unsafe.SliceData(dst), unsafe.SliceData(a), unsafe.SliceData(b), unsafe.SliceData(c), len(dst), 0, 0)
 	return true
 }
 
@@ -67,49 +59,31 @@ func vecClip(dst, src []float32, lo, hi float32) bool {
 	if active < NEON {
 		return false
 	}
-	n := len(dst) / lanesNEON
-	if n > 0 {
-		clipNEON(unsafe.SliceData(dst), unsafe.SliceData(src), n, lo, hi)
-	}
-	for i := n * lanesNEON; i < len(dst); i++ {
-		dst[i] = clampTo(src[i], lo, hi)
-	}
+	vecClipNEON(unsafe.SliceData(dst), unsafe.SliceData(src), nil, nil, len(dst), lo, hi)
 	return true
 }
 
-func vecScalar(int, []float32, []float32, float32) bool         { return false }
-func vecUnary(int, []float32, []float32, float32, float32) bool { return false }
-func vecExpSum(_, _ []float32, _ float32) (float32, bool)       { return 0, false }
-func vecFromFloat16([]float32, []uint16) int                    { return 0 }
-func vecToFloat16([]uint16, []float32) int                      { return 0 }
+// unaryNEON are the loops of vecUnary by its operation.
+var unaryNEON = [...]vecFunc{
+	opLeakyRelu: vecLeakyReluNEON, opHardSigmoid: vecHardSigmoidNEON, opHardSwish: vecHardSwishNEON, opExp: vecExpNEON,
+	opSigmoid: vecSigmoidNEON, opSiLU: vecSiLUNEON, opTanh: vecTanhNEON, opErf: vecErfNEON, opGELU: vecGELUNEON,
+	opGELUTanh: vecGELUTanhNEON, opSqrt: vecSqrtNEON,
+}
 
-func vecQuantize(*uint8, []float32, float32, int32, int32, int32) int        { return 0 }
-func vecDequantize([]float32, *uint8, float32, int32, bool) int              { return 0 }
-func vecInt8Scale(_ []float32, _, _, _ []int32, _, _ []float32, _ int32) int { return 0 }
+func vecUnary(op int, dst, src []float32, p, q float32) bool {
+	if active < NEON {
+		return false
+	}
+	unaryNEON[op](unsafe.SliceData(dst), unsafe.SliceData(src), nil, nil, len(dst), p, q)
+	return true
+}
 
-//go:noescape
-func addNEON(y, a, b *float32, n int)
-
-//go:noescape
-func subNEON(y, a, b *float32, n int)
-
-//go:noescape
-func mulNEON(y, a, b *float32, n int)
-
-//go:noescape
-func divNEON(y, a, b *float32, n int)
-
-//go:noescape
-func maxNEON(y, a, b *float32, n int)
-
-//go:noescape
-func minNEON(y, a, b *float32, n int)
-
-//go:noescape
-func mulAddNEON(y, a, b, c *float32, n int)
-
-//go:noescape
-func clipNEON(y, a *float32, n int, lo, hi float32)
-
-//go:noescape
-func depthwiseNEON(acc, x, w *float32, n int)
+// vecExpSum computes y[i] = exp(x[i]-m) and the sum of y.
+func vecExpSum(y, x []float32, m float32) (float32, bool) {
+	if active < NEON {
+		return 0, false
+	}
+	x = x[:len(y)]
+	vecExpNEON(unsafe.SliceData(y), unsafe.SliceData(x), nil, nil, len(x), m, 0)
+	return vecSum(y)
+}

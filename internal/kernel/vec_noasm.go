@@ -11,7 +11,6 @@ func vecClip(_, _ []float32, _, _ float32) bool                 { return false }
 func vecUnary(int, []float32, []float32, float32, float32) bool { return false }
 func vecSum([]float32) (float32, bool)                          { return 0, false }
 func vecMaxOf([]float32) (float32, bool)                        { return 0, false }
-func vecDot(_, _ []float32) (float32, bool)                     { return 0, false }
 func vecExpSum(_, _ []float32, _ float32) (float32, bool)       { return 0, false }
 func vecSumSquares([]float32, float32) (float32, bool)          { return 0, false }
 

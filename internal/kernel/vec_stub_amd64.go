@@ -77,9 +77,6 @@ func reduceSumAVX2(y, a, b *float32, n int, p float32) float32
 func reduceSumSquaresAVX2(y, a, b *float32, n int, p float32) float32
 
 //go:noescape
-func reduceDotAVX2(y, a, b *float32, n int, p float32) float32
-
-//go:noescape
 func reduceExpSumAVX2(y, a, b *float32, n int, p float32) float32
 
 //go:noescape
@@ -177,9 +174,6 @@ func reduceSumAVX512(y, a, b *float32, n int, p float32) float32
 
 //go:noescape
 func reduceSumSquaresAVX512(y, a, b *float32, n int, p float32) float32
-
-//go:noescape
-func reduceDotAVX512(y, a, b *float32, n int, p float32) float32
 
 //go:noescape
 func reduceExpSumAVX512(y, a, b *float32, n int, p float32) float32

@@ -259,7 +259,12 @@ type InferRequest struct {
 	Model string
 	// Plan is the id of a plan; Strategy fixes one instead. With neither the node's current plan serves.
 	Plan, Strategy string
-	Inputs         map[string]*tensor.Tensor
+	// Exits is ExitsOff to run the model to its end; "" leaves that to the plan.
+	Exits string
+	// Lossless, MaxLoss and Agreement say what the answer may lose, as in a PlanRequest. They and Exits do not count beside Plan.
+	Lossless           bool
+	MaxLoss, Agreement float64
+	Inputs             map[string]*tensor.Tensor
 	// Deadline is when the answer stops being useful; 0 means the node's default.
 	Deadline time.Duration
 }
@@ -280,6 +285,18 @@ func (c *Client) Infer(ctx context.Context, r InferRequest) (*InferResult, error
 	}
 	if r.Strategy != "" {
 		params["strategy"] = r.Strategy
+	}
+	if r.Exits != "" {
+		params["exits"] = r.Exits
+	}
+	if r.Lossless {
+		params["lossless"] = true
+	}
+	if r.MaxLoss != 0 {
+		params["max_loss"] = r.MaxLoss
+	}
+	if r.Agreement != 0 {
+		params["agreement"] = r.Agreement
 	}
 	if r.Deadline > 0 {
 		params["deadline_ms"] = float64(r.Deadline) / float64(time.Millisecond)

@@ -181,6 +181,10 @@ type PlanRequest struct {
 	Via []string `json:"via,omitempty"`
 	// Splits is SplitsAuto to divide blocks of ops over nodes where that is faster; "" and SplitsOff never do.
 	Splits string `json:"splits,omitempty"`
+	// Exits is ExitsOff to run the model to its end; "" and ExitsAuto let requests leave at the early exits that the model declares,
+	// where the plan uses them: for the least expected latency, unless the request fixes a strategy, planner, nodes or divisions. A
+	// request that allows no loss leaves only at exits that lose nothing.
+	Exits string `json:"exits,omitempty"`
 	// Divisions are blocks to divide, whether that is faster or not; it serves tests and demonstrations.
 	Divisions []Division `json:"divisions,omitempty"`
 	// Install compiles the plan on every participant before the answer; infer does it otherwise at the first request.
@@ -191,6 +195,12 @@ type PlanRequest struct {
 const (
 	SplitsAuto = "auto"
 	SplitsOff  = "off"
+)
+
+// Values of PlanRequest.Exits.
+const (
+	ExitsAuto = "auto"
+	ExitsOff  = "off"
 )
 
 // Division is a block of a model's groups, from First to Last by name, that is computed in parts.
@@ -219,7 +229,9 @@ type Plan struct {
 	Divisions []Division `json:"divisions,omitempty"`
 	// Transfers are the values that travel, in order.
 	Transfers []Transfer `json:"transfers"`
-	// Predicted figures: the whole request, its bytes on all links, and what the codecs may cost in relative error, or in the share
+	// Answers are when the plan answers: at each early exit that it uses, and at the end; empty where it uses none.
+	Answers []Answer `json:"answers,omitempty"`
+	// Predicted figures: the whole request (with early exits its mean), its bytes on all links, and what the codecs may cost in relative error, or in the share
 	// of answers that change where the request demands an agreement.
 	PredictedMS float64 `json:"predicted_ms"`
 	Bytes       int64   `json:"bytes"`
@@ -231,6 +243,14 @@ type Plan struct {
 	Picture string `json:"picture,omitempty"`
 	// SVG is the plan as a drawing; only in answers to a request for one plan with ?svg=1.
 	SVG string `json:"svg,omitempty"`
+}
+
+// Answer is when a plan answers a share of the requests.
+type Answer struct {
+	// Exit is the output that answers; "" for the model's end.
+	Exit  string  `json:"exit,omitempty"`
+	Share float64 `json:"share"`
+	MS    float64 `json:"ms"`
 }
 
 // Stage is what one node executes.
@@ -295,8 +315,10 @@ type Report struct {
 	LastPlan string  `json:"last_plan"`
 	Strategy string  `json:"strategy,omitempty"`
 	TotalMS  float64 `json:"total_ms"`
-	// PredictedMS is what the first plan promised.
+	// PredictedMS is what the first plan promised: for the exit that answered, where one did.
 	PredictedMS float64 `json:"predicted_ms"`
+	// Exit is the early exit that answered; "" for the model's end.
+	Exit string `json:"exit,omitempty"`
 	// Bytes is the payload that went over links, retries included.
 	Bytes     int64        `json:"bytes"`
 	Replans   int          `json:"replans"`

@@ -92,7 +92,7 @@ func (g *Group) noteNode(n *memberlist.Node, kind EventKind) {
 		}
 	}
 	g.log.Info("node "+kind.String(), "node", node.Name, "peer", id.Short())
-	g.events.put(Event{Kind: kind, Node: id})
+	g.events.Put(Event{Kind: kind, Node: id})
 }
 
 // noteStatus takes a node's status record, which may come after memberlist's word that it is gone.
@@ -109,6 +109,6 @@ func (g *Group) noteStatus(r Record) {
 	}
 	g.mu.Unlock()
 	if late {
-		g.events.put(Event{Kind: NodeLeft, Node: r.Node})
+		g.events.Put(Event{Kind: NodeLeft, Node: r.Node})
 	}
 }

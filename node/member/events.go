@@ -1,11 +1,6 @@
 package member
 
-import (
-	"context"
-	"sync"
-
-	"github.com/cleave-mesh/cleave/transport"
-)
+import "github.com/cleave-mesh/cleave/transport"
 
 // EventQueue is how many events wait for a slow reader.
 const EventQueue = 4096
@@ -41,60 +36,5 @@ type Event struct {
 	Key  string
 }
 
-// eventQueue hands events on without blocking who reports them.
-type eventQueue struct {
-	out  chan Event
-	wake chan struct{}
-
-	mu   sync.Mutex
-	list []Event
-}
-
-func newEventQueue() *eventQueue {
-	return &eventQueue{out: make(chan Event), wake: make(chan struct{}, 1)}
-}
-
-func (q *eventQueue) put(e Event) {
-	q.mu.Lock()
-	if len(q.list) >= EventQueue {
-		q.list = append(q.list[:0], Event{Kind: Lagged})
-	}
-	q.list = append(q.list, e)
-	q.mu.Unlock()
-	select {
-	case q.wake <- struct{}{}:
-	default:
-	}
-}
-
-func (q *eventQueue) take() (Event, bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if len(q.list) == 0 {
-		return Event{}, false
-	}
-	e := q.list[0]
-	q.list = q.list[1:]
-	return e, true
-}
-
-// run moves events to the channel until ctx ends, and closes it.
-func (q *eventQueue) run(ctx context.Context) {
-	defer close(q.out)
-	for {
-		e, ok := q.take()
-		if !ok {
-			select {
-			case <-q.wake:
-				continue
-			case <-ctx.Done():
-				return
-			}
-		}
-		select {
-		case q.out <- e:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
+// lag is what remains of events that nobody has read in time.
+func lag(waiting []Event) []Event { return append(waiting[:0], Event{Kind: Lagged}) }

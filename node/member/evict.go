@@ -19,11 +19,24 @@ func (g *Group) Evict(issuer *admit.Issuer, node transport.PeerID) error {
 	if err != nil {
 		return fmt.Errorf("member: evict: %w", err)
 	}
-	r := issuer.Evict(public, time.Now())
+	now := time.Now()
+	r := issuer.Evict(public, now)
 	if _, err := g.host.Revoke(r); err != nil {
 		return fmt.Errorf("member: evict %s: %w", node.Short(), err)
 	}
 	g.spreadRevocation(r)
+	return g.affirm(issuer, now)
+}
+
+// affirm makes evictions rest on the authority's newest key, and tells the others.
+func (g *Group) affirm(issuer *admit.Issuer, now time.Time) error {
+	again, err := issuer.Affirm(g.host.Credentials().Trust, now)
+	for _, r := range again {
+		g.spreadRevocation(r)
+	}
+	if err != nil {
+		return fmt.Errorf("member: %w", err)
+	}
 	return nil
 }
 
@@ -50,7 +63,7 @@ func (g *Group) spreadRevocation(r admit.Revocation) {
 	n.ID, n.State, n.Since = id, Evicted, now
 	g.nodes[id] = n
 	g.mu.Unlock()
-	g.events.put(Event{Kind: NodeEvicted, Node: id})
+	g.events.Put(Event{Kind: NodeEvicted, Node: id})
 }
 
 // statements is every succession and eviction known, for an exchange.

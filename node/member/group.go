@@ -17,6 +17,7 @@ import (
 
 	"github.com/hashicorp/memberlist"
 
+	"github.com/cleave-mesh/cleave/internal/feed"
 	"github.com/cleave-mesh/cleave/transport"
 	"github.com/cleave-mesh/cleave/transport/admit"
 )
@@ -94,7 +95,7 @@ type Group struct {
 	list   *memberlist.Memberlist
 	queue  *memberlist.TransmitLimitedQueue
 	store  *store
-	events *eventQueue
+	events *feed.Feed[Event]
 	self   admit.Key
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -135,7 +136,7 @@ func Start(cfg Config) (*Group, error) {
 		return nil, err
 	}
 	g := &Group{
-		host: cfg.Host, cfg: cfg, log: cfg.Logger, store: newStore(), events: newEventQueue(), self: admit.KeyOf(public),
+		host: cfg.Host, cfg: cfg, log: cfg.Logger, store: newStore(), events: feed.New(EventQueue, lag), self: admit.KeyOf(public),
 		nodes: map[transport.PeerID]Node{}, fetch: make(chan rumour, fetchQueue),
 		hurry: make(chan struct{}, 1),
 	}
@@ -159,7 +160,7 @@ func Start(cfg Config) (*Group, error) {
 		return nil, err
 	}
 	g.wg.Add(2 + fetchers)
-	go func() { defer g.wg.Done(); g.events.run(g.ctx) }()
+	go func() { defer g.wg.Done(); g.events.Run(g.ctx) }()
 	go g.maintain()
 	for range fetchers {
 		go g.fetchLoop()
@@ -265,7 +266,7 @@ func (g *Group) Node(id transport.PeerID) (Node, bool) {
 
 // Events is the stream of what happens to nodes and records, in order. When the reader falls behind by EventQueue events, the
 // oldest are dropped and a Lagged event says so: then Nodes and Records are the truth. The channel closes with the Group.
-func (g *Group) Events() <-chan Event { return g.events.out }
+func (g *Group) Events() <-chan Event { return g.events.Events() }
 
 // alive counts the nodes that gossip reaches.
 func (g *Group) alive() int {

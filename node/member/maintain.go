@@ -67,6 +67,6 @@ func (g *Group) forgetOld(now time.Time) {
 			g.store.forget(admit.KeyOf(public), now)
 		}
 		g.host.Forget(id)
-		g.events.put(Event{Kind: NodeForgotten, Node: id})
+		g.events.Put(Event{Kind: NodeForgotten, Node: id})
 	}
 }

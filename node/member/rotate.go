@@ -25,14 +25,7 @@ func (g *Group) Rotate(ctx context.Context, issuer *admit.Issuer, overlap time.D
 		return s, fmt.Errorf("member: rotate authority key: %w", err)
 	}
 	g.spreadSuccession(s)
-	again, err := issuer.Affirm(g.host.Credentials().Trust, now)
-	for _, r := range again {
-		g.spreadRevocation(r)
-	}
-	if err != nil {
-		return s, fmt.Errorf("member: rotate authority key: %w", err)
-	}
-	return s, nil
+	return s, g.affirm(issuer, now)
 }
 
 // succeed takes a succession from gossip. One that does not verify comes from a member with a bug or a grudge, or from an old

@@ -54,7 +54,7 @@ func (g *Group) Set(key string, value []byte) error {
 		return fmt.Errorf("record %q: more than %d keys: %w", key, MaxKeys, ErrTooLarge)
 	}
 	g.announce(&r)
-	g.events.put(Event{Kind: RecordChanged, Node: r.Node, Key: key})
+	g.events.Put(Event{Kind: RecordChanged, Node: r.Node, Key: key})
 	return nil
 }
 
@@ -144,7 +144,7 @@ func (g *Group) accept(r Record) {
 	if g.store.put(r, now) {
 		g.announce(&r)
 		g.noteStatus(r)
-		g.events.put(Event{Kind: RecordChanged, Node: r.Node, Key: r.Key})
+		g.events.Put(Event{Kind: RecordChanged, Node: r.Node, Key: r.Key})
 	}
 }
 

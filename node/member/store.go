@@ -20,6 +20,14 @@ type store struct {
 	mu      sync.RWMutex
 	records map[admit.Key]map[string]Record
 	graves  map[admit.Key]time.Time // until when records of a node are refused
+	summed  *summary                // nil since a record changed
+}
+
+// summary is a digest as it was made last: a quiet mesh compares it every few seconds.
+type summary struct {
+	also    string
+	entries []entry
+	sum     [32]byte
 }
 
 func newStore() *store {
@@ -54,6 +62,7 @@ func (s *store) put(r Record, now time.Time) bool {
 		s.records[r.public] = m
 	}
 	m[r.Key] = r
+	s.summed = nil
 	return true
 }
 
@@ -68,6 +77,10 @@ func (s *store) get(node admit.Key, key string) (Record, bool) {
 func (s *store) all(key string) []Record {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+	return s.allLocked(key)
+}
+
+func (s *store) allLocked(key string) []Record {
 	var out []Record
 	for _, m := range s.records {
 		for k, r := range m {
@@ -82,9 +95,14 @@ func (s *store) all(key string) []Record {
 	return out
 }
 
-// digest lists what the store holds, in order, and its hash together with what else must be equal.
+// digest lists what the store holds, in order, and its hash together with what else must be equal. The list is not to be changed.
 func (s *store) digest(also []byte) ([]entry, [32]byte) {
-	records := s.all("")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.summed != nil && s.summed.also == string(also) {
+		return s.summed.entries, s.summed.sum
+	}
+	records := s.allLocked("")
 	h := sha256.New()
 	h.Write(also)
 	entries := make([]entry, len(records))
@@ -94,7 +112,8 @@ func (s *store) digest(also []byte) ([]entry, [32]byte) {
 		buf = entries[i].append(buf[:0])
 		h.Write(buf)
 	}
-	return entries, [32]byte(h.Sum(nil))
+	s.summed = &summary{string(also), entries, [32]byte(h.Sum(nil))}
+	return entries, s.summed.sum
 }
 
 // compare splits the difference with another store's digest: records that are newer here, and entries that are newer there.
@@ -123,6 +142,7 @@ func (s *store) forget(node admit.Key, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.records, node)
+	s.summed = nil
 	s.graves[node] = now.Add(buried)
 	for k, t := range s.graves {
 		if now.After(t) {

@@ -24,10 +24,18 @@ type cloud struct {
 	groups  []*member.Group
 }
 
+// keepAlive is what the daemon sets.
+const keepAlive = 25 * time.Second
+
 // newCloud makes n nodes that all join at the first one at once.
 func newCloud(t *testing.T, n int, l shape.Link, timing member.Timing) *cloud {
 	t.Helper()
-	m, v, shapers := transporttest.NewVirtual(t, n, l, 1)
+	seed := seedOf(t)
+	v, shapers := &transporttest.Virtual{}, make([]*shape.Shaper, n)
+	m := transporttest.New(t, n, func(i int, c *transport.Config) {
+		shapers[i] = v.Configure(t, c, l, seed+uint64(i))
+		c.KeepAlive = keepAlive
+	})
 	for _, a := range m.Hosts {
 		for _, b := range m.Hosts {
 			if a != b {
@@ -36,7 +44,7 @@ func newCloud(t *testing.T, n int, l shape.Link, timing member.Timing) *cloud {
 		}
 	}
 	c := &cloud{mesh: m, net: v, shapers: shapers}
-	seed := transport.Seed{Peer: m.Hosts[0].ID(), Addr: m.Hosts[0].Addrs()[0]}
+	first := transport.Seed{Peer: m.Hosts[0].ID(), Addr: m.Hosts[0].Addrs()[0]}
 	joined := make(chan error, n)
 	for i, h := range m.Hosts {
 		g, err := member.Start(member.Config{Host: h, Name: fmt.Sprintf("node-%03d", i), Timing: timing})
@@ -55,7 +63,7 @@ func newCloud(t *testing.T, n int, l shape.Link, timing member.Timing) *cloud {
 		go func() {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 			defer cancel()
-			joined <- g.Join(ctx, seed)
+			joined <- g.Join(ctx, first)
 		}()
 	}
 	for range n {
@@ -97,11 +105,14 @@ func (c *cloud) until(t *testing.T, most time.Duration, skip int, done func(*mem
 	}
 }
 
-func (c *cloud) bytesSent() (n uint64) {
+// sent counts all that the nodes have sent, with the headers of IPv4 and UDP.
+func (c *cloud) sent() (bytes, packets uint64) {
 	for _, s := range c.net.Conns {
-		n += uint64(s.Stats().BytesSent)
+		st := s.Stats()
+		packets += uint64(st.PacketsSent)
+		bytes += uint64(st.BytesSent + 28*st.PacketsSent)
 	}
-	return n
+	return bytes, packets
 }
 
 // nodes is how many a test makes: few unless CLEAVE_NODES says more (scripts/bench-transport.sh).
@@ -112,6 +123,20 @@ func nodes(t *testing.T, few int) int {
 		return few
 	}
 	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// seedOf decides losses: 1 unless CLEAVE_SEED says otherwise. What memberlist picks at random it does not decide.
+func seedOf(t *testing.T) uint64 {
+	t.Helper()
+	text := os.Getenv("CLEAVE_SEED")
+	if text == "" {
+		return 1
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,28 +164,46 @@ func TestHundredNodes(t *testing.T) {
 			}
 		}
 		records := c.until(t, 5*time.Second, -1, func(g *member.Group) bool { return len(g.Records("load")) == n })
-		time.Sleep(time.Minute) // until every pair that gossips has its connection
-		sent := c.bytesSent()
-		time.Sleep(30 * time.Second)
-		quiet := float64(c.bytesSent()-sent) / 30 / float64(n)
-
 		dead := n / 2
 		_ = c.groups[dead].Close()
 		_ = c.mesh.Hosts[dead].Close()
 		detect := c.until(t, 5*time.Second, dead, func(g *member.Group) bool { return states(g, member.Failed) == 1 })
-		t.Logf("%d nodes: joined in %v, converged %v later; %d records everywhere in %v; a dead node known everywhere in %v; %.0f bytes per node and second when quiet",
-			n, joined.Round(time.Millisecond), conv, n, records, detect, quiet)
+		t.Logf("%d nodes: joined in %v, converged %v later; %d records everywhere in %v; a dead node known everywhere in %v",
+			n, joined.Round(time.Millisecond), conv, n, records, detect)
 	})
 }
 
-// TestNoFalseDeath watches a quiet mesh at 1 % loss.
+// TestQuietBytes reports all that a node of a quiet mesh sends, for TestGossipBytes to be compared with: over its span, and after a start
+// as long as there.
+func TestQuietBytes(t *testing.T) {
+	if os.Getenv("CLEAVE_NODES") == "" {
+		t.Skip("a report of minutes: CLEAVE_NODES says of how many nodes")
+	}
+	n := nodes(t, 0)
+	synctest.Test(t, func(t *testing.T) {
+		c := newCloud(t, n, shape.Link{Delay: time.Millisecond, Loss: 0.01}, member.LAN())
+		defer c.close()
+		time.Sleep(7 * time.Minute)
+		bytes, packets := c.sent()
+		const span = 6 * time.Minute
+		time.Sleep(span)
+		b, p := c.sent()
+		per := span.Seconds() * float64(n)
+		t.Logf("%d nodes: %.0f bytes in %.1f packets per node and second when quiet", n, float64(b-bytes)/per, float64(p-packets)/per)
+	})
+}
+
+// TestNoFalseDeath watches a quiet mesh at 1 % loss, for a minute or as long as CLEAVE_SPAN says.
 func TestNoFalseDeath(t *testing.T) {
 	if testing.Short() {
 		t.Skip("too slow beside the race detector")
 	}
 	n, span := nodes(t, 5), time.Minute
-	if os.Getenv("CLEAVE_SWEEP") != "" {
-		span = time.Hour
+	if text := os.Getenv("CLEAVE_SPAN"); text != "" {
+		var err error
+		if span, err = time.ParseDuration(text); err != nil {
+			t.Fatal(err)
+		}
 	}
 	synctest.Test(t, func(t *testing.T) {
 		c := newCloud(t, n, shape.Link{Delay: time.Millisecond, Loss: 0.01}, member.LAN())
@@ -169,11 +212,11 @@ func TestNoFalseDeath(t *testing.T) {
 		for end := time.Now().Add(span); time.Now().Before(end); time.Sleep(time.Second) {
 			for _, g := range c.groups {
 				if states(g, member.Failed) != 0 {
-					t.Fatalf("a live node was declared dead: %v", g.Nodes())
+					t.Fatalf("seed %d: a live node was declared dead: %v", seedOf(t), g.Nodes())
 				}
 			}
 		}
-		t.Logf("%d nodes, %v of virtual time at 1 %% loss: no false death", n, span)
+		t.Logf("%d nodes, %v of virtual time at 1 %% loss (seed %d): no false death", n, span, seedOf(t))
 	})
 }
 

@@ -129,7 +129,13 @@ func (t *Tensor) decode(raw []byte) ([]byte, error) {
 	return raw[int(f):], err
 }
 
+// decodeBinary reads raw elements. It keeps b, and makes bytes of BOOL 0 or 1.
 func decodeBinary(d tensor.DType, shape tensor.Shape, b []byte) (*tensor.Tensor, error) {
+	if d == tensor.Bool { // any other byte would be a bool that is neither true nor false
+		for i := range b {
+			b[i] = min(b[i], 1)
+		}
+	}
 	if d != tensor.String {
 		return tensor.FromBytes(d, shape, b)
 	}

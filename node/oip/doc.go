@@ -1,7 +1,7 @@
-// Package oip is the Open Inference Protocol v2 as documents: requests, responses and tensors in JSON and in the binary
-// tensor extension. It does no networking.
+// Package oip is the Open Inference Protocol v2 as documents: requests, responses and tensors in JSON, in the binary
+// tensor extension, and in the messages of its gRPC form (FromProto, ToProto). It does no networking.
 //
-// A body is one JSON document, optionally followed by raw tensors; the HTTP header Inference-Header-Content-Length then
+// A body over HTTP is one JSON document, optionally followed by raw tensors; the HTTP header Inference-Header-Content-Length then
 // says where the JSON ends:
 //
 //	+--------------------------+-----------+-----------+-----

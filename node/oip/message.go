@@ -32,6 +32,19 @@ type Request struct {
 	Outputs    []WantedOutput `json:"outputs,omitempty"`
 }
 
+// WantsRaw reports whether the caller wants an output raw after the JSON, by the binary tensor extension.
+func (r *Request) WantsRaw(output string) bool {
+	for _, want := range r.Outputs {
+		if want.Name == output {
+			if raw, said := want.Parameters.Bool("binary_data"); said {
+				return raw
+			}
+		}
+	}
+	raw, _ := r.Parameters.Bool("binary_data_output")
+	return raw
+}
+
 // WantedOutput names an output that the caller wants; a Request without any wants all.
 type WantedOutput struct {
 	Name       string     `json:"name"`

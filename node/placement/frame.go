@@ -85,10 +85,12 @@ func Decode(b []byte) (*Frame, ID, error) {
 
 // Check holds the frame against the graph that it names.
 func (f *Frame) Check(g *split.Graph) error {
+	seen := make([]bool, len(g.Groups))
 	for i, id := range f.Groups {
-		if id < 0 || int(id) >= len(g.Groups) || i > 0 && f.Groups[i-1] >= id {
-			return fmt.Errorf("%w: piece %d is group %d of %d", ErrFrame, i, id, len(g.Groups))
+		if id < 0 || int(id) >= len(g.Groups) || seen[id] {
+			return fmt.Errorf("%w: piece %d is group %d of %d, or has it beside another", ErrFrame, i, id, len(g.Groups))
 		}
+		seen[id] = true
 	}
 	for i, id := range f.Values {
 		if id < 0 || int(id) >= len(g.Values) {
@@ -103,7 +105,21 @@ func (f *Frame) Node(id transport.PeerID) planner.NodeID {
 	return planner.NodeID(slices.Index(f.Nodes, id))
 }
 
-// GroupsOf are the graph's groups of some pieces.
+// Part is the frame of a problem that has only some of the pieces and values, in the given order.
+func (f *Frame) Part(pieces []planner.PieceID, values []planner.ValueID) *Frame {
+	out := *f
+	out.Groups, out.Values, out.Codecs = nil, nil, nil
+	for _, id := range pieces {
+		out.Groups = append(out.Groups, f.Groups[id])
+	}
+	for _, v := range values {
+		out.Values = append(out.Values, f.Values[v])
+		out.Codecs = append(out.Codecs, f.Codecs[v])
+	}
+	return &out
+}
+
+// GroupsOf are the graph's groups of some pieces, ascending.
 func (f *Frame) GroupsOf(pieces []planner.PieceID) ([]split.GroupID, error) {
 	groups := make([]split.GroupID, len(pieces))
 	for i, p := range pieces {
@@ -112,6 +128,7 @@ func (f *Frame) GroupsOf(pieces []planner.PieceID) ([]split.GroupID, error) {
 		}
 		groups[i] = f.Groups[p]
 	}
+	slices.Sort(groups)
 	return groups, nil
 }
 

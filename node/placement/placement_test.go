@@ -154,7 +154,7 @@ func TestDecodeRefuses(t *testing.T) {
 		}
 	}
 	g := branchy(t)
-	for _, f := range []Frame{{Groups: []split.GroupID{99}}, {Groups: []split.GroupID{1, 0}}, {Groups: []split.GroupID{-1}}, {Values: []split.ValueID{9999}}} {
+	for _, f := range []Frame{{Groups: []split.GroupID{99}}, {Groups: []split.GroupID{1, 1}}, {Groups: []split.GroupID{-1}}, {Values: []split.ValueID{9999}}} {
 		if err := f.Check(g); !errors.Is(err, ErrFrame) {
 			t.Errorf("%+v gives %v", f, err)
 		}

@@ -31,6 +31,8 @@ type Stated struct {
 	Graph   *split.Graph   // the divided one, where there is one
 	Problem *planner.Problem
 	Frame   *Frame
+	// Exits are the model's early exits among Problem's outputs; none where it has none or they are not to be used.
+	Exits []planner.Exit
 }
 
 // Outcome is the best plan that a search found.
@@ -43,9 +45,16 @@ type Outcome struct {
 	// Blocks is how many divisions looked promising, Tried how many problems with a division were evaluated, Solved how many were
 	// planned in full.
 	Blocks, Tried, Solved int
+	// ExitPlan is the plan with early exits, chosen from Stated.Exits; nil where there are none. Problem and Frame are of the pieces that
+	// it runs.
+	ExitPlan *planner.ExitPlan
+
+	base  *planner.Problem // with every exit
+	whole bool
 }
 
-// Search plans a graph as it is, and then with blocks divided as long as that is faster.
+// Search plans a graph as it is, and then with blocks divided as long as that is faster. A model with early exits is planned with these
+// instead (planner.PlanExits), and none of its blocks is divided.
 //
 // Each round ranks blocks by an estimate: how long the parts would take if their sizes were balanced so that all end at once (see
 // balance). For the best of them the sizes are refined with the cost model, and the best of these are planned in full, so that places
@@ -57,6 +66,8 @@ type Search struct {
 	Graph  *split.Graph // canonical
 	State  Statement
 	Solver planner.Planner
+	// Whole divides nothing.
+	Whole bool
 }
 
 // Run blocks until the search is done. When ctx ends, the best plan so far counts; without any it fails.
@@ -65,12 +76,15 @@ func (s *Search) Run(ctx context.Context) (*Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(stated.Exits) > 0 {
+		return s.withExits(ctx, stated)
+	}
 	plan, err := s.Solver.Plan(ctx, stated.Problem)
 	if err != nil {
 		return nil, err
 	}
-	best := &Outcome{Stated: stated, Plan: plan, Undivided: plan}
-	if stated.Problem.Objective != planner.Latency {
+	best := &Outcome{Stated: stated, Plan: plan, Undivided: plan, base: stated.Problem, whole: s.Whole || stated.Problem.Objective != planner.Latency}
+	if best.whole {
 		return best, nil
 	}
 	for range maxRounds {
@@ -120,7 +134,7 @@ func (s *Search) round(ctx context.Context, now *Outcome) (*Outcome, error) {
 		now.Solved++
 		plan := Settle(ctx, s.Solver, t.stated, t.plan)
 		if best == nil || plan.Objective < best.Plan.Objective {
-			best = &Outcome{Stated: t.stated, Plan: plan, Divisions: t.divisions, Undivided: now.Undivided}
+			best = &Outcome{Stated: t.stated, Plan: plan, Divisions: t.divisions, Undivided: now.Undivided, base: now.base}
 		}
 	}
 	if best == nil || best.Plan.Objective > now.Plan.Objective*(1-leastGain) {
@@ -128,6 +142,37 @@ func (s *Search) round(ctx context.Context, now *Outcome) (*Outcome, error) {
 	}
 	best.Blocks, best.Tried, best.Solved = now.Blocks, now.Tried, now.Solved
 	return best, nil
+}
+
+// withExits plans a problem with its early exits.
+func (s *Search) withExits(ctx context.Context, st *Stated) (*Outcome, error) {
+	found, err := planner.PlanExits(ctx, st.Problem, st.Exits, s.Solver)
+	if err != nil {
+		return nil, err
+	}
+	part := &Stated{Graph: st.Graph, Problem: found.Problem, Exits: st.Exits}
+	if st.Frame != nil {
+		part.Frame = st.Frame.Part(found.Pieces, found.Values)
+	}
+	return &Outcome{Stated: part, Plan: found.Plan, Undivided: found.Plan, ExitPlan: found, base: st.Problem}, nil
+}
+
+// ExitsOf are a model's declared exits as outputs of a problem. Of more than planner.MaxExits, some that are evenly spread count.
+func ExitsOf(p *planner.Problem, declared []split.Exit) []planner.Exit {
+	var out []planner.Exit
+	for _, e := range declared {
+		v := slices.IndexFunc(p.Values, func(v planner.Value) bool { return v.Name == e.Output })
+		if v >= 0 && p.Values[v].Producer != planner.External {
+			out = append(out, planner.Exit{Value: planner.ValueID(v), Share: e.Share, Loss: e.Loss})
+		}
+	}
+	if n := len(out); n > planner.MaxExits {
+		for k := range planner.MaxExits {
+			out[k] = out[(k+1)*n/planner.MaxExits-1]
+		}
+		out = out[:planner.MaxExits]
+	}
+	return out
 }
 
 // Settle plans a divided problem in full, each part on one machine, within trialTime, and gives the better of the result and the
@@ -150,8 +195,15 @@ func Settle(ctx context.Context, solver planner.Planner, st *Stated, known *plan
 	return &better
 }
 
-// Describe says in a sentence or two what was divided, what that is worth, and how far the proof goes.
+// Describe says in a sentence or two which early exits are used or what was divided, what that is worth, and how far the proof goes; "" where
+// there was nothing to look for.
 func (o *Outcome) Describe(base *split.Graph) string {
+	if o.ExitPlan != nil {
+		return planner.DescribeExits(o.base, o.Exits, o.ExitPlan)
+	}
+	if o.whole {
+		return ""
+	}
 	if len(o.Divisions) == 0 {
 		return fmt.Sprintf("Operator splits: none helps (%d blocks looked promising, %d divisions tried, %d planned in full).\n", o.Blocks, o.Tried, o.Solved)
 	}

@@ -65,6 +65,8 @@ type Coordinator struct {
 	sent map[Shipment]bool
 	// down are dead, suspect silent, unfit incapable nodes; members have an assignment that was not ended.
 	down, suspect, unfit, members nodeSet
+	// judged are the early exits that the shell was asked about, passed those that do not answer.
+	judged, passed map[planner.ValueID]bool
 	// failure is the last reason that a node gave for failing a stage.
 	failure string
 
@@ -93,6 +95,7 @@ func NewCoordinator(cfg Config) *Coordinator {
 	return &Coordinator{
 		cfg: cfg, held: map[planner.ValueID]map[planner.NodeID]Handle{}, pause: cfg.Patience.Slack,
 		down: nodeSet{}, suspect: nodeSet{}, unfit: nodeSet{}, members: nodeSet{},
+		judged: map[planner.ValueID]bool{}, passed: map[planner.ValueID]bool{},
 	}
 }
 
@@ -137,6 +140,8 @@ func (c *Coordinator) Step(now time.Duration, ev Event) []Effect {
 		if c.asking && e.Attempt == c.attempt {
 			c.noPlan(now, e.Reason)
 		}
+	case Judged:
+		c.decided(e)
 	case Timer:
 		c.overdue(now)
 	case Cancel:
@@ -181,6 +186,7 @@ func (c *Coordinator) adopt(now time.Duration, plan *planner.Plan, stages []stag
 	c.forgetUnread()
 
 	parts := assign(plan, stages)
+	c.gate(parts)
 	for _, n := range c.members.sorted() {
 		if _, part := parts[n]; !part && len(c.heldAt(n)) == 0 {
 			c.leave(n)
@@ -247,22 +253,30 @@ func (c *Coordinator) noticed(now time.Duration, from planner.NodeID, n *Notice)
 	}
 }
 
-// deliver ends the request when every output is at the sink.
+// deliver ends the request when every output of the model's end is at the sink. Exits that are there are judged.
 func (c *Coordinator) deliver() {
 	p := c.cfg.Problem
 	var outputs []Handle
+	whole := true
 	for v, val := range p.Values {
 		if !val.Output {
 			continue
 		}
 		at, ok := c.held[planner.ValueID(v)][p.Sink]
-		if !ok {
-			return
+		switch {
+		case val.Exit == 0 && ok:
+			outputs = append(outputs, at)
+		case val.Exit == 0:
+			whole = false
+		case ok && !c.judged[at.Value]:
+			c.judged[at.Value] = true
+			c.emit(Judge{at})
 		}
-		outputs = append(outputs, at)
 	}
-	c.emit(Deliver{outputs})
-	c.end()
+	if whole {
+		c.emit(Deliver{outputs})
+		c.end()
+	}
 }
 
 func (c *Coordinator) fail(cause Cause, detail string) {

@@ -20,6 +20,10 @@
 // ignored, unless the new assignment lists it as held. Epoch 0 is the request itself: its inputs are the handles of
 // epoch 0, and the first plan is carried out in epoch 1.
 //
+// A plan may have early exits: outputs that may answer alone (planner.Value.Exit). When one has come to the entry, the Coordinator asks
+// its shell to Judge it, and delivers it or tells its own Host to Pass on. The request goes on meanwhile, except for what waiting costs no
+// time.
+//
 // Rules for shells. Whatever comes for a request that a node does not know makes a new Host there. One goroutine owns each machine. Step is called with the time of one monotonic clock, and the effects
 // are carried out in order. A message or value for the shell's own node is handed to its own machine, after the effects
 // before it. A node's store is keyed by Handle and request: a second copy of a handle that is there is thrown away.

@@ -65,8 +65,12 @@ type Replan struct {
 	Cause string
 }
 
-// Deliver hands the outputs to whoever asked; they are in the entry's store until its Host drops them. It comes at most
-// once, and never beside Fail. Coordinator.
+// Judge asks whether an early exit's output, which is in the entry's store, answers the request; Judged with the same Handle says so.
+// Coordinator.
+type Judge struct{ Handle Handle }
+
+// Deliver hands the outputs to whoever asked: an early exit's alone, or those of the model's end. They are in the entry's store until its
+// Host drops them. It comes at most once, and never beside Fail. Coordinator.
 type Deliver struct{ Outputs []Handle }
 
 // Fail gives up. Coordinator.
@@ -110,5 +114,6 @@ func (Drop) isEffect()     {}
 func (SetTimer) isEffect() {}
 func (Closed) isEffect()   {}
 func (Replan) isEffect()   {}
+func (Judge) isEffect()    {}
 func (Deliver) isEffect()  {}
 func (Fail) isEffect()     {}

@@ -81,6 +81,12 @@ type ReplanFailed struct {
 	Reason  string
 }
 
+// Judged answers a Judge: whether the exit's output answers the request. Coordinator.
+type Judged struct {
+	Handle  Handle
+	Answers bool
+}
+
 // Timer says that the time of the machine's last SetTimer has come. Both.
 type Timer struct{}
 
@@ -101,5 +107,6 @@ func (PeerSuspect) isEvent()   {}
 func (PeerUp) isEvent()        {}
 func (Replanned) isEvent()     {}
 func (ReplanFailed) isEvent()  {}
+func (Judged) isEvent()        {}
 func (Timer) isEvent()         {}
 func (Cancel) isEvent()        {}

@@ -27,6 +27,8 @@ type Host struct {
 	early []Handle
 	tasks []taskState // parallel to a.Tasks
 	ships []bool      // parallel to a.Ship: handed to the shell
+	// passed are the early exits that do not answer, in this epoch.
+	passed map[planner.ValueID]bool
 	// said is everything noticed in this epoch, news what is to be noticed at the end of this step.
 	said, news Notice
 	// expires is when everything is dropped for want of news.
@@ -113,6 +115,11 @@ func (h *Host) told(now time.Duration, m Message) {
 			}
 		}
 		h.drop(gone)
+	case *Pass:
+		if m.Epoch == h.a.Epoch && h.passed != nil {
+			h.passed[m.Exit] = true
+			h.advance(now)
+		}
 	case *End:
 		if m.Epoch >= h.a.Epoch && m.Epoch > h.ended {
 			h.ended = m.Epoch
@@ -129,6 +136,7 @@ func (h *Host) adopt(now time.Duration, a Assignment) {
 	h.said, h.news = Notice{Epoch: a.Epoch}, Notice{Epoch: a.Epoch}
 	h.tasks = make([]taskState, len(a.Tasks))
 	h.ships = make([]bool, len(a.Ship))
+	h.passed = map[planner.ValueID]bool{}
 	h.expireAt(now + a.Remaining + Grace)
 
 	keep := map[planner.ValueID]Handle{}
@@ -223,10 +231,10 @@ func (h *Host) computed(now time.Duration, e Computed) {
 	h.advance(now)
 }
 
-// advance starts every stage whose inputs are here and sends every value that is.
+// advance starts every stage whose inputs are here and sends every value that is, unless they wait for an early exit.
 func (h *Host) advance(now time.Duration) {
 	for i, s := range h.a.Ship {
-		if v, ok := h.held[s.Value]; ok && !h.ships[i] && s.To != h.self {
+		if v, ok := h.held[s.Value]; ok && !h.ships[i] && s.To != h.self && h.open(s) {
 			h.ships[i] = true
 			left := max(0, h.expires-Grace-now)
 			h.emit(Send{Handle: v, Epoch: h.a.Epoch, To: s.To, Coding: s.Coding, Remaining: left})
@@ -234,12 +242,23 @@ func (h *Host) advance(now time.Duration) {
 	}
 	for i, t := range h.a.Tasks {
 		in, all := h.inputs(t)
-		if s := &h.tasks[i]; all && !s.running && !s.done && !s.failed {
+		if s := &h.tasks[i]; all && !s.running && !s.done && !s.failed && h.past(t.After) {
 			s.running = true
 			s.as.epoch, s.as.task, s.as.in = h.a.Epoch, t, in
 			h.emit(Compute{h.a.Epoch, t, in})
 		}
 	}
+}
+
+// open reports whether no early exit holds a shipment back.
+func (h *Host) open(s Shipment) bool {
+	i := slices.IndexFunc(h.a.Gates, func(g Gate) bool { return g.Value == s.Value && g.To == s.To })
+	return i < 0 || h.past(h.a.Gates[i].After)
+}
+
+// past reports whether every one of the exits is passed.
+func (h *Host) past(exits []planner.ValueID) bool {
+	return !slices.ContainsFunc(exits, func(v planner.ValueID) bool { return !h.passed[v] })
 }
 
 // inputs are the handles of a task's inputs, and whether all are here.
@@ -282,7 +301,7 @@ func (h *Host) dropAll() {
 			gone = append(gone, v)
 		}
 	}
-	h.a.Tasks, h.a.Ship, h.a.Hold, h.tasks, h.ships = nil, nil, nil, nil, nil
+	h.a.Tasks, h.a.Ship, h.a.Gates, h.a.Hold, h.tasks, h.ships, h.passed = nil, nil, nil, nil, nil, nil, nil
 	h.held, h.early = map[planner.ValueID]Handle{}, later
 	h.drop(gone)
 }

@@ -25,6 +25,8 @@ type Task struct {
 	// In are the values that come from outside the stage, Out those that are needed outside of it; both ascending. A stage
 	// extracted from the graph may define more boundary values than Out lists: the rest is thrown away.
 	In, Out []planner.ValueID
+	// After are early exits that have to be passed before the stage begins.
+	After []planner.ValueID `json:",omitempty"`
 }
 
 // Shipment is one value that a node sends to another as soon as it has it.
@@ -33,6 +35,13 @@ type Shipment struct {
 	To    planner.NodeID
 	// Coding is the index into the value's Codings.
 	Coding int
+}
+
+// Gate holds a shipment back until early exits are passed.
+type Gate struct {
+	Value planner.ValueID
+	To    planner.NodeID
+	After []planner.ValueID
 }
 
 // Assignment is the part of a plan that one node carries out.
@@ -46,11 +55,13 @@ type Assignment struct {
 	Tasks []Task
 	// Ship are the values to send.
 	Ship []Shipment
+	// Gates are the shipments of Ship that wait for early exits.
+	Gates []Gate `json:",omitempty"`
 	// Hold are the kept values of earlier epochs that the node keeps; it drops all others.
 	Hold []Handle
 }
 
-// Message goes between the Coordinator and a Host. It is *Adopt, *Notice, *Release or *End.
+// Message goes between the Coordinator and a Host. It is *Adopt, *Notice, *Release, *Pass or *End.
 type Message interface{ isMessage() }
 
 // Adopt gives a Host its part of a new epoch. Sent again, it asks whether the Host is there.
@@ -84,6 +95,12 @@ type Release struct {
 	Values []Handle
 }
 
+// Pass tells a Host that an early exit does not answer the request: what waited for it begins.
+type Pass struct {
+	Epoch Epoch
+	Exit  planner.ValueID
+}
+
 // End tells a Host that the request is over, or goes on without it: it drops everything, and ignores all epochs up to
 // this one.
 type End struct{ Epoch Epoch }
@@ -91,6 +108,7 @@ type End struct{ Epoch Epoch }
 func (*Adopt) isMessage()   {}
 func (*Notice) isMessage()  {}
 func (*Release) isMessage() {}
+func (*Pass) isMessage()    {}
 func (*End) isMessage()     {}
 
 func (n *Notice) empty() bool {

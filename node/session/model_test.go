@@ -29,19 +29,22 @@ func TestModel(t *testing.T) {
 	if testing.Short() {
 		n /= 10
 	}
-	delivered, failed := 0, map[Cause]int{}
+	delivered, exited, failed := 0, 0, map[Cause]int{}
 	for s := uint64(1); s <= n && !t.Failed(); s++ {
 		w := trial(t, s)
 		if w.failed != nil {
 			failed[w.failed.Cause]++
 		} else {
 			delivered++
+			if len(w.delivered) > 0 && w.problem.Values[w.delivered[0].Value].Exit > 0 {
+				exited++
+			}
 		}
 		if t.Failed() {
 			t.Logf("seed %d (repeat it with -session.seed=%d)\n%s", s, s, w.printed())
 		}
 	}
-	t.Logf("%d delivered, %v failed", delivered, failed)
+	t.Logf("%d delivered, %d of them at an early exit, %v failed", delivered, exited, failed)
 }
 
 // trial runs one random request to its end.
@@ -51,7 +54,10 @@ func trial(t *testing.T, seed uint64) *world {
 	w := &world{
 		t: t, problem: p, rng: rng, delay: time.Duration(1+rng.IntN(30)) * time.Millisecond,
 		replan: time.Duration(rng.IntN(50)) * time.Millisecond, detect: time.Duration(rng.IntN(200)) * time.Millisecond,
-		deadline: time.Minute,
+		deadline: time.Minute, sure: map[planner.ValueID]bool{},
+	}
+	for v := range p.Values {
+		w.sure[planner.ValueID(v)] = rng.IntN(2) == 0
 	}
 	w.choose = func(p *planner.Problem) *planner.Plan { return randomPlan(rng, p, w.delay) }
 	clean := rng.IntN(2) == 0 // nodes die and come back, messages are late, and that is all
@@ -142,7 +148,23 @@ func randomProblem(rng *rand.Rand) *planner.Problem {
 			p.Values[v].Output = true
 		}
 	}
+	drawExit(rng, p)
 	return p
+}
+
+// drawExit makes an early exit of a random value of some problems: what leads to it comes first, at level 0.
+func drawExit(rng *rand.Rand, p *planner.Problem) {
+	last := len(p.Values) - 1 // stays the end
+	v := rng.IntN(len(p.Values))
+	if rng.IntN(2) == 0 || v == last || p.Values[v].Producer == planner.External {
+		return
+	}
+	p.Values[v].Output, p.Values[v].Exit = true, 0.5
+	for id := range p.Pieces {
+		if planner.PieceID(id) > p.Values[v].Producer {
+			p.Pieces[id].Level = 1
+		}
+	}
 }
 
 // randomPlan puts every piece on a random node that can run it, often where the piece before is; nil when none can.

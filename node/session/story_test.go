@@ -98,9 +98,10 @@ func duration(t *testing.T, d *datadriven.TestData, arg string) time.Duration {
 //	nodes device edge cloud
 //	piece front: x -> u 100ms 20ms 5ms
 //	plan device edge cloud
+//	exit v 0.5 answers
 //
 // A piece's times are per node, "-" where the node cannot run it, "100ms*4" where it takes four times what is predicted; the
-// last value is the model's output.
+// last value is the model's output. Pieces up to the one that makes an exit's value are of its level; without "answers" the request goes on.
 func request(t *testing.T, d *datadriven.TestData) *world {
 	p := &planner.Problem{Model: "story"}
 	values := map[string]planner.ValueID{}
@@ -113,7 +114,7 @@ func request(t *testing.T, d *datadriven.TestData) *world {
 		return values[name]
 	}
 	var place []planner.NodeID
-	busy := map[[2]int]float64{}
+	busy, sure := map[[2]int]float64{}, map[planner.ValueID]bool{}
 	for _, line := range strings.Split(d.Input, "\n") {
 		f := strings.Fields(line)
 		switch f[0] {
@@ -149,6 +150,16 @@ func request(t *testing.T, d *datadriven.TestData) *world {
 				piece.Time = append(piece.Time, seconds)
 			}
 			p.Pieces = append(p.Pieces, piece)
+		case "exit":
+			v := value(f[1])
+			p.Values[v].Output = true
+			p.Values[v].Exit, _ = strconv.ParseFloat(f[2], 64)
+			for id := range p.Pieces {
+				if planner.PieceID(id) > p.Values[v].Producer {
+					p.Pieces[id].Level++
+				}
+			}
+			sure[v] = len(f) > 3
 		case "plan":
 			for _, n := range f[1:] {
 				i := slices.IndexFunc(p.Nodes, func(m planner.Node) bool { return m.Name == n })
@@ -167,7 +178,7 @@ func request(t *testing.T, d *datadriven.TestData) *world {
 		}
 	}
 	w := &world{
-		t: t, problem: p, busy: busy, choose: quickest, delay: 10 * time.Millisecond, replan: 5 * time.Millisecond,
+		t: t, problem: p, busy: busy, sure: sure, choose: quickest, delay: 10 * time.Millisecond, replan: 5 * time.Millisecond,
 		detect: 20 * time.Millisecond, deadline: 2 * time.Second,
 	}
 	if d.HasArg("deadline") {

@@ -29,6 +29,8 @@ type world struct {
 	deadline     time.Duration
 	// busy multiplies the time of a piece on a node, beyond what the problem says.
 	busy map[[2]int]float64
+	// sure are the early exits that answer.
+	sure map[planner.ValueID]bool
 
 	now         time.Duration
 	queue       agenda
@@ -177,8 +179,16 @@ func (w *world) coordinate(ev Event) {
 			w.after(max(0, e.At-w.now), func() { w.coordinate(Timer{}) })
 		case Replan:
 			w.answer(e)
+		case Judge:
+			w.printf("%s is judged: answers %v", w.problem.Values[e.Handle.Value].Name, w.sure[e.Handle.Value])
+			w.after(0, func() { w.coordinate(Judged{e.Handle, w.sure[e.Handle.Value]}) })
 		case Deliver:
 			w.endings++
+			for _, v := range e.Outputs {
+				if val := w.problem.Values[v.Value]; !val.Output || val.Exit > 0 && (!w.sure[v.Value] || len(e.Outputs) > 1) {
+					w.t.Errorf("%s is delivered", val.Name)
+				}
+			}
 			w.delivered = e.Outputs
 			for i, v := range e.Outputs {
 				if got := w.nodes[entry].store[v]; got != w.content(v.Value) {
@@ -397,6 +407,16 @@ func (w *world) duties(a Assignment) string {
 	for _, s := range a.Ship {
 		out = append(out, fmt.Sprintf("send %s to %s", w.problem.Values[s.Value].Name, w.name(s.To)))
 	}
+	for _, t := range a.Tasks {
+		for _, v := range t.After {
+			out = append(out, w.pieces(t.Pieces)+" after "+w.problem.Values[v].Name)
+		}
+	}
+	for _, g := range a.Gates {
+		for _, v := range g.After {
+			out = append(out, fmt.Sprintf("%s to %s after %s", w.problem.Values[g.Value].Name, w.name(g.To), w.problem.Values[v].Name))
+		}
+	}
 	if len(a.Hold) > 0 {
 		out = append(out, "hold "+w.names(a.Hold))
 	}
@@ -420,7 +440,7 @@ func planOf(p *planner.Problem, place []planner.NodeID, delay time.Duration) *pl
 	at := time.Duration(0)
 	owner := make([]int, len(p.Pieces))
 	for id := range p.Pieces {
-		if id == 0 || place[id] != place[id-1] {
+		if id == 0 || place[id] != place[id-1] || p.Pieces[id].Level != p.Pieces[id-1].Level {
 			plan.Stages = append(plan.Stages, planner.Stage{Node: place[id], Start: at})
 			at += delay
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 )
 
@@ -25,6 +26,10 @@ type Folder struct {
 	lock *os.File
 	// create opens the temporary file of an atomic write; tests replace it to run out of space.
 	create func(dir string) (*os.File, error)
+
+	mu sync.Mutex
+	// checked is what the file of each model was like when its content was found right.
+	checked map[Digest]os.FileInfo // guarded by mu
 }
 
 // Open makes the folder where it does not exist and locks it. Leftovers of interrupted writes are removed.
@@ -41,7 +46,10 @@ func Open(path string) (*Folder, error) {
 	if err := lockFile(lock); err != nil {
 		return nil, errors.Join(fmt.Errorf("%w: %s (use --data to give this node its own)", ErrLocked, path), lock.Close())
 	}
-	f := &Folder{path: path, lock: lock, create: func(dir string) (*os.File, error) { return os.CreateTemp(dir, tempPattern) }}
+	f := &Folder{
+		path: path, lock: lock, checked: map[Digest]os.FileInfo{},
+		create: func(dir string) (*os.File, error) { return os.CreateTemp(dir, tempPattern) },
+	}
 	for _, dir := range []string{path, filepath.Join(path, "models"), filepath.Join(path, "profiles"), filepath.Join(path, "codecs")} {
 		old, _ := filepath.Glob(filepath.Join(dir, tempPattern)) // the pattern is well-formed
 		for _, name := range old {

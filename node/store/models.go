@@ -55,7 +55,15 @@ func (f *Folder) AddModel(r io.Reader) (d Digest, size int64, err error) {
 		err = fmt.Errorf("model is larger than the limit of %d bytes", int64(MaxModel))
 	}
 	d = Digest(hex.EncodeToString(h.Sum(nil)))
-	return d, size, f.commit(tmp, f.modelPath(d), err)
+	return d, size, f.commitModel(tmp, d, err)
+}
+
+// commitModel is commit of a model's file, which nobody is to write again.
+func (f *Folder) commitModel(file *os.File, d Digest, err error) error {
+	if err == nil {
+		err = file.Chmod(0o400)
+	}
+	return f.commit(file, f.modelPath(d), err)
 }
 
 // HasModel reports whether the model is stored whole.
@@ -80,26 +88,44 @@ func (f *Folder) OpenModel(d Digest) (*os.File, int64, error) {
 	return file, info.Size(), nil
 }
 
-// ReadModel is a stored model's content, checked against its digest. A file that was damaged on disk wraps ErrCorrupt.
-func (f *Folder) ReadModel(d Digest) ([]byte, error) {
-	b, err := os.ReadFile(f.modelPath(d))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("model %s: %w", d.Short(), ErrNotFound)
-	}
+// ModelFile is the path of a stored model's file, whose content has been checked against its digest since the file last changed. A
+// file that was damaged on disk wraps ErrCorrupt. Readers may map the file: it is never written in place, only renamed
+// or removed, and its mode keeps others from doing so by mistake.
+func (f *Folder) ModelFile(d Digest) (string, error) {
+	file, size, err := f.OpenModel(d)
 	if err != nil {
-		return nil, fmt.Errorf("read model %s: %w", d.Short(), err)
+		return "", err
 	}
-	if sum := sha256.Sum256(b); hex.EncodeToString(sum[:]) != string(d) {
-		return nil, fmt.Errorf("model file %s: %w: push the model again", f.modelPath(d), ErrCorrupt)
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return "", fmt.Errorf("read model %s: %w", d.Short(), err)
 	}
-	return b, nil
+	f.mu.Lock()
+	was := f.checked[d]
+	f.mu.Unlock()
+	if was != nil && os.SameFile(was, info) && was.Size() == size && was.ModTime().Equal(info.ModTime()) {
+		return file.Name(), nil
+	}
+	h := sha256.New()
+	if _, err := io.Copy(h, file); err != nil {
+		return "", fmt.Errorf("read model %s: %w", d.Short(), err)
+	}
+	if hex.EncodeToString(h.Sum(nil)) != string(d) {
+		return "", fmt.Errorf("model file %s: %w: push the model again", file.Name(), ErrCorrupt)
+	}
+	f.mu.Lock()
+	f.checked[d] = info
+	f.mu.Unlock()
+	return file.Name(), nil
 }
 
-// ModelPath is where the model's file is, for models whose external data lies beside them.
-func (f *Folder) ModelPath(d Digest) string { return f.modelPath(d) }
-
-// RemoveModel deletes a stored model; one that is not stored is no error.
+// RemoveModel deletes a stored model; one that is not stored is no error. Where a process has the file mapped, the system keeps
+// its space on disk until that process ends.
 func (f *Folder) RemoveModel(d Digest) error {
+	f.mu.Lock()
+	delete(f.checked, d)
+	f.mu.Unlock()
 	err := os.Remove(f.modelPath(d))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -142,7 +168,7 @@ func (f *Folder) AppendPartial(d Digest, offset, size int64, r io.Reader) error 
 	if err == nil && hex.EncodeToString(h.Sum(nil)) != string(d) {
 		return errors.Join(fmt.Errorf("receive model %s: %w", d.Short(), ErrCorrupt), file.Close(), os.Remove(file.Name()))
 	}
-	if err := f.commit(file, f.modelPath(d), err); err != nil {
+	if err := f.commitModel(file, d, err); err != nil {
 		return fmt.Errorf("receive model %s: %w", d.Short(), full(f.path, err))
 	}
 	return nil

@@ -18,10 +18,13 @@ var ErrFormat = errors.New("not a readable ONNX file")
 // Load reads the model at path; external data lies in the file's directory. Shapes are as the model declares them: see
 // split.Specialize. Constants share the file's mapping, or the one buffer that it was read into where the system maps no files.
 // A file that is mapped must not be written or shortened in place as long as the process lives (see mapFile); replace it by renaming.
-func Load(path string) (*split.Graph, error) { return load(path, nil) }
+func Load(path string) (*split.Graph, error) { return load(path, filepath.Dir(path), nil) }
 
-// load is Load with what makes up missing external data.
-func load(path string, made *generator) (*split.Graph, error) {
+// LoadAlone is Load for a model that must lie in its one file, as one from a peer must: external data is refused.
+func LoadAlone(path string) (*split.Graph, error) { return load(path, "", nil) }
+
+// load is Load with the directory of external data and what makes up the missing of it.
+func load(path, dir string, made *generator) (*split.Graph, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("load model: %w", err)
@@ -42,7 +45,7 @@ func load(path string, made *generator) (*split.Graph, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load model: read %s: %w", path, err)
 	}
-	g, err := decode(buf, filepath.Dir(path), source{owned: !mapped, mapped: mapped, made: made})
+	g, err := decode(buf, dir, source{owned: !mapped, mapped: mapped, made: made})
 	if mapped {
 		coolFile(buf)
 	}

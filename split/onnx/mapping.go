@@ -52,8 +52,10 @@ func coolFile(data []byte) {
 
 // mapFile maps f read-only. Whoever makes the file shorter in place while it is mapped ends the process (SIGBUS) when it next
 // reads a constant of the part that is gone; a change in place changes the constants. Replacing the file by renaming does no
-// harm. There is no check that would hold: the file can change after any look at it, and the runtime's turning of such a
-// fault into a panic counts for the goroutine that asks for it alone, while kernels read constants on every worker. Where others may write, load a private copy, as nodes do: their store keeps files under their digests.
+// harm, nor does removing it, though its space on disk is free only when the process ends. There is no check that would hold: the
+// file can change after any look at it, and the runtime's turning of such a fault into a panic counts for the goroutine that
+// asks for it alone, while kernels read constants on every worker. Where others may write, give a private copy, as nodes do:
+// their store keeps files under their digests and never writes them in place.
 func mapFile(f *os.File, info os.FileInfo) ([]byte, error) {
 	if info.Size() < minMapped || info.Size() > math.MaxInt {
 		return nil, errNotMapped

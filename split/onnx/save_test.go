@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -62,6 +63,12 @@ func TestSaveExternal(t *testing.T) {
 	}
 	if !bytes.Equal(bytesOf[0], bytesOf[1]) {
 		t.Error("external data changed the model")
+	}
+	if _, err := LoadAlone(inside); err != nil {
+		t.Error(err)
+	}
+	if _, err := LoadAlone(outside); !errors.Is(err, split.ErrInvalid) {
+		t.Errorf("alone, external data gives %v", err)
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "*"))
 	if err != nil || len(files) != 3 {

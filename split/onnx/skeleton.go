@@ -3,6 +3,7 @@ package onnx
 import (
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 
 	"github.com/cleave-mesh/cleave/internal/tensor"
 	"github.com/cleave-mesh/cleave/split"
@@ -12,7 +13,7 @@ import (
 // there are made up, which is enough to measure time and memory. Integers of up to maxIndices elements are not, since shapes may
 // depend on them: a model that keeps those outside is refused with their name.
 func LoadSkeleton(path string) (*split.Graph, error) {
-	return load(path, &generator{rng: rand.New(rand.NewPCG(1, 2))})
+	return load(path, filepath.Dir(path), &generator{rng: rand.New(rand.NewPCG(1, 2))})
 }
 
 // maxIndices is the most elements of an integer constant that is taken for a shape, axes or the like.

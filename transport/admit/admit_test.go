@@ -29,6 +29,16 @@ func issue(t *testing.T, a *admit.Issuer, k ed25519.PrivateKey, r admit.Role) ad
 	return ch
 }
 
+// forge makes a certificate like another one for a subject, well signed by an issuer of one's choice.
+func forge(t *testing.T, like admit.Certificate, subject, issuer byte) admit.Certificate {
+	t.Helper()
+	like.Subject, like.Issuer = admit.KeyOf(public(key(subject))), admit.KeyOf(public(key(issuer)))
+	b := like.Append(nil)
+	signed := b[:admit.CertificateSize-ed25519.SignatureSize]
+	copy(like.Signature[:], ed25519.Sign(key(issuer), append([]byte("cleave membership certificate\x00"), signed...)))
+	return like
+}
+
 func TestVerify(t *testing.T) {
 	founder := admit.AuthorityFromKey(key('F'))
 	trust := admit.NewTrust(founder.Public())
@@ -42,12 +52,15 @@ func TestVerify(t *testing.T) {
 	if _, err := admit.NewIssuer(key('m'), member); !errors.Is(err, admit.ErrForged) {
 		t.Errorf("a plain member as issuer: %v", err)
 	}
-	selfMade := append(admit.Chain{byDeputy[0]}, member...) // claims that a plain member issued it
+	other := issue(t, founder, key('b'), admit.Authority)
+	selfMade := append(admit.Chain{forge(t, member[0], 'x', 'm')}, member...) // a plain member issued it
+	borrowed := append(admit.Chain{byDeputy[0]}, other...)                    // shows another deputy than the one that issued it
 	changed := append(admit.Chain(nil), member...)
 	changed[0].Role = admit.Authority
 	foreign := issue(t, admit.AuthorityFromKey(key('X')), key('m'), admit.Member)
 	imitated := append(admit.Chain(nil), foreign...)
 	imitated[0].Mesh = founder.Mesh()
+	usurped := admit.Chain{forge(t, member[0], 'm', 'X')} // of our mesh, says somebody else's key
 	for _, c := range []struct {
 		name  string
 		chain admit.Chain
@@ -65,7 +78,9 @@ func TestVerify(t *testing.T) {
 		{"foreign", foreign, 'm', now, admit.ErrForeign},
 		{"foreign with our name", imitated, 'm', now, admit.ErrForged},
 		{"changed role", changed, 'm', now, admit.ErrForged},
-		{"issued by a plain member", selfMade, 'd', now, admit.ErrForged},
+		{"of our mesh under a foreign key", usurped, 'm', now, admit.ErrForeign},
+		{"issued by a plain member", selfMade, 'x', now, admit.ErrForged},
+		{"with another deputy's certificate", borrowed, 'd', now, admit.ErrForged},
 	} {
 		if _, err := trust.Verify(c.chain, public(key(c.who)), c.at); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, err, c.want)
@@ -111,6 +126,60 @@ func TestRevoke(t *testing.T) {
 	}
 }
 
+// TestEvictionOutlastsItsSigner shows a newcomer evictions by a deputy whose certificate has ended since, and by one that was
+// evicted itself.
+func TestEvictionOutlastsItsSigner(t *testing.T) {
+	founder := admit.AuthorityFromKey(key('F'))
+	deputy, err := admit.NewIssuer(key('a'), issue(t, founder, key('a'), admit.Authority)) // good for an hour
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := now.Add(24 * time.Hour)
+	for _, c := range []struct {
+		name   string
+		signed time.Time
+		want   error
+	}{
+		{"while the deputy's certificate was good", now.Add(30 * time.Minute), nil},
+		{"after its end", now.Add(2 * time.Hour), admit.ErrExpired},
+		{"before its beginning", now.Add(-2 * time.Hour), admit.ErrExpired},
+		{"dated ahead of the newcomer's clock", later.Add(time.Hour), admit.ErrExpired},
+	} {
+		r, err := admit.ParseRevocation(appendOf(deputy.Evict(public(key('x')), c.signed))) // as it travels, with its chain
+		if err != nil {
+			t.Fatal(err)
+		}
+		newcomer := admit.NewTrust(founder.Public())
+		if _, err := newcomer.Revoke(r, later); !errors.Is(err, c.want) || newcomer.Evicted(public(key('x'))) != (c.want == nil) {
+			t.Errorf("signed %s: %v, evicted %v", c.name, err, newcomer.Evicted(public(key('x'))))
+		}
+	}
+
+	// The deputy is evicted: whoever learns of that first believes nothing more of it, but what the authority affirms.
+	trust, newcomer := admit.NewTrust(founder.Public()), admit.NewTrust(founder.Public())
+	by, of := deputy.Evict(public(key('x')), now), founder.Evict(public(key('a')), now.Add(time.Minute))
+	for _, r := range []admit.Revocation{by, of} {
+		if news, err := trust.Revoke(r, now); err != nil || !news {
+			t.Fatalf("news %v, %v", news, err)
+		}
+	}
+	if _, err := newcomer.Revoke(of, now); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newcomer.Revoke(by, now); !errors.Is(err, admit.ErrEvicted) {
+		t.Errorf("an eviction by an evicted deputy: %v", err)
+	}
+	again, err := founder.Affirm(trust, now)
+	if err != nil || len(again) != 1 {
+		t.Fatalf("affirmed %d, %v", len(again), err)
+	}
+	if _, err := newcomer.Revoke(again[0], now); err != nil || !newcomer.Evicted(public(key('x'))) {
+		t.Errorf("an affirmed eviction: %v", err)
+	}
+}
+
+func appendOf(r admit.Revocation) []byte { return r.Append(nil) }
+
 func TestTokensAndFiles(t *testing.T) {
 	dir := t.TempDir()
 	a := admit.AuthorityFromKey(key('F'))
@@ -150,6 +219,30 @@ func TestTokensAndFiles(t *testing.T) {
 	raised.Role = admit.Authority
 	if err := b.Redeem(raised, now); !errors.Is(err, admit.ErrToken) {
 		t.Errorf("with a raised role: %v", err)
+	}
+
+	// So does that of a deputy.
+	deputy := func() *admit.Issuer {
+		d, err := admit.NewIssuer(key('a'), issue(t, a, key('a'), admit.Authority))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.LoadTokens(dir); err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	d := deputy()
+	if once, err := d.Token(admit.Member, 1, now.Add(time.Hour), []string{"192.0.2.1:25328"}); err != nil {
+		t.Fatal(err)
+	} else if err := d.Redeem(once, now); err != nil {
+		t.Error(err)
+	} else if err := d.SaveTokens(dir); err != nil {
+		t.Error(err)
+	} else if err := deputy().Redeem(once, now); !errors.Is(err, admit.ErrTokenSpent) {
+		t.Errorf("a deputy's token after its restart: %v", err)
+	} else if err := a.Redeem(once, now); !errors.Is(err, admit.ErrToken) {
+		t.Errorf("a deputy's token at the authority: %v", err)
 	}
 
 	ch := issue(t, a, key('m'), admit.Member)

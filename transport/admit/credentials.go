@@ -16,6 +16,7 @@ import (
 const (
 	credentialsFile = "membership.json"
 	authorityFile   = "authority.json"
+	tokensFile      = "tokens.json"
 )
 
 // Credentials are a node's proof of membership and its judgement of others.
@@ -62,8 +63,8 @@ func (c *Credentials) Save(dir string) error {
 	return saveJSON(filepath.Join(dir, credentialsFile), f)
 }
 
-// LoadCredentials reads what Save kept; nil without error when there are none. The node's own certificate is not judged here:
-// an expired one is loaded so that it can be renewed. Evictions were judged when they came, and stand even when the key or
+// LoadCredentials reads what Save kept; nil without error when there are none. The node's own certificate is not judged here,
+// others judge it. Evictions were judged when they came, and stand even when the key or
 // certificate that they rest on has ended since.
 func LoadCredentials(dir string, now time.Time) (*Credentials, error) {
 	var f credentialsJSON
@@ -129,13 +130,54 @@ type authorityJSON struct {
 func (a *Issuer) SaveAuthority(dir string) error {
 	a.mu.Lock()
 	f := authorityJSON{
-		Seed: hex.EncodeToString(a.key.Seed()), Successions: hex.EncodeToString(AppendSuccessions(nil, a.line)), Used: map[string]uint16{},
-	}
-	for id, n := range a.used {
-		f.Used[hex.EncodeToString(id[:])] = n
+		Seed: hex.EncodeToString(a.key.Seed()), Successions: hex.EncodeToString(AppendSuccessions(nil, a.line)),
 	}
 	a.mu.Unlock()
+	f.Used = a.uses()
 	return saveJSON(filepath.Join(dir, authorityFile), f)
+}
+
+// uses is how often each token was used, by its id in hex.
+func (a *Issuer) uses() map[string]uint16 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	out := map[string]uint16{}
+	for id, n := range a.used {
+		out[hex.EncodeToString(id[:])] = n
+	}
+	return out
+}
+
+func (a *Issuer) setUses(uses map[string]uint16) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for text, n := range uses {
+		id, err := hex.DecodeString(text)
+		if err != nil || len(id) != 8 {
+			return fmt.Errorf("token id %q: %w", text, ErrMalformed)
+		}
+		a.used[[8]byte(id)] = n
+	}
+	return nil
+}
+
+// SaveTokens keeps in a data folder how often each token was used, for an issuer that signs in a node's name; SaveAuthority does it
+// for the authority's own key.
+func (a *Issuer) SaveTokens(dir string) error {
+	return saveJSON(filepath.Join(dir, tokensFile), a.uses())
+}
+
+// LoadTokens reads what SaveTokens kept, if anything.
+func (a *Issuer) LoadTokens(dir string) error {
+	var uses map[string]uint16
+	path := filepath.Join(dir, tokensFile)
+	if ok, err := loadJSON(path, &uses); err != nil || !ok {
+		return err
+	}
+	if err := a.setUses(uses); err != nil {
+		return fmt.Errorf("load %s: %w", path, err)
+	}
+	return nil
 }
 
 // LoadAuthority reads what SaveAuthority kept; nil without error when there is none.
@@ -159,12 +201,8 @@ func LoadAuthority(dir string) (*Issuer, error) {
 		}
 		a.mesh = a.line[n-1].Mesh
 	}
-	for text, n := range f.Used {
-		id, err := hex.DecodeString(text)
-		if err != nil || len(id) != 8 {
-			return nil, fmt.Errorf("load %s: token id %q", path, text)
-		}
-		a.used[[8]byte(id)] = n
+	if err := a.setUses(f.Used); err != nil {
+		return nil, fmt.Errorf("load %s: %w", path, err)
 	}
 	return a, nil
 }

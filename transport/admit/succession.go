@@ -209,8 +209,9 @@ func (t *Trust) goodRoot(rank int, now time.Time) error {
 	return nil
 }
 
-// Affirm signs again, in the authority's newest key, the evictions that rest on anything else, so that they outlast the old
-// key. The new statements are believed at once, and listed for others.
+// Affirm signs again, in the authority's newest key, the evictions that rest on anything else, so that they outlast the old key and
+// deputies that were evicted since. The new statements are believed at once, and listed for others. An issuer that does not keep the
+// authority's key affirms nothing.
 func (a *Issuer) Affirm(t *Trust, now time.Time) ([]Revocation, error) {
 	key, chain := a.signer()
 	if len(chain) != 0 {

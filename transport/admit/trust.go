@@ -34,6 +34,11 @@ func (t *Trust) Mesh() MeshID { return t.mesh }
 
 // Verify judges a chain shown by the holder of subject's private key. On success the leaf is the holder's certificate.
 func (t *Trust) Verify(ch Chain, subject ed25519.PublicKey, now time.Time) (Certificate, error) {
+	return t.verify(ch, subject, now, now)
+}
+
+// verify judges what was signed at a time: the certificates must have been good then, while the authority's key must be good now.
+func (t *Trust) verify(ch Chain, subject ed25519.PublicKey, at, now time.Time) (Certificate, error) {
 	if len(ch) == 0 {
 		return Certificate{}, ErrStranger
 	}
@@ -59,10 +64,10 @@ func (t *Trust) Verify(ch Chain, subject ed25519.PublicKey, now time.Time) (Cert
 		if !c.signatureGood() {
 			return Certificate{}, fmt.Errorf("certificate signature: %w", ErrForged)
 		}
-		if now.After(c.NotAfter) {
+		if at.After(c.NotAfter) {
 			return Certificate{}, fmt.Errorf("certificate ended %s: %w", c.NotAfter.Format(time.RFC3339), ErrExpired)
 		}
-		if now.Add(ClockSkew).Before(c.NotBefore) {
+		if at.Add(ClockSkew).Before(c.NotBefore) {
 			return Certificate{}, fmt.Errorf("certificate begins %s: %w", c.NotBefore.Format(time.RFC3339), ErrExpired)
 		}
 		// An evicted node's own certificates are void; those that it issued before its eviction stay good, so that evicting
@@ -84,6 +89,22 @@ func (t *Trust) Verify(ch Chain, subject ed25519.PublicKey, now time.Time) (Cert
 		return Certificate{}, ErrEvicted
 	}
 	return ch[0], nil
+}
+
+// End is when a chain that Verify has judged good ends: its first certificate to end, or its authority key.
+func (t *Trust) End(ch Chain) time.Time {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	end := ch[0].NotAfter
+	for i := range ch {
+		if ch[i].NotAfter.Before(end) {
+			end = ch[i].NotAfter
+		}
+	}
+	if rank := t.rank(ch[len(ch)-1].Issuer); rank >= 0 && rank < len(t.line) && t.line[rank].End.Before(end) {
+		end = t.line[rank].End
+	}
+	return end
 }
 
 // Evicted tells whether a node was evicted.
@@ -172,7 +193,9 @@ func ParseRevocation(b []byte) (Revocation, error) {
 	return r, nil
 }
 
-// Revoke believes a revocation, if an authority of the mesh signed it. It reports whether it was news.
+// Revoke believes a revocation, if an authority of the mesh signed it. That of a deputy counts if its certificate was good at the
+// revocation's time: evictions outlast the certificates that they rest on. What an evicted deputy signed is not believed any more,
+// lest it dates back; Affirm keeps what was believed before. Revoke reports whether the revocation was news.
 func (t *Trust) Revoke(r Revocation, now time.Time) (bool, error) {
 	if r.Mesh != t.mesh {
 		return false, fmt.Errorf("revocation of mesh %s, this is mesh %s: %w", r.Mesh, t.mesh, ErrForeign)
@@ -188,7 +211,11 @@ func (t *Trust) Revoke(r Revocation, now time.Time) (bool, error) {
 		return false, fmt.Errorf("revocation: %w", err)
 	}
 	if rank < 0 {
-		c, err := t.Verify(r.Chain, r.Issuer[:], now)
+		at := r.Time
+		if at.After(now) {
+			at = now
+		}
+		c, err := t.verify(r.Chain, r.Issuer[:], at, now)
 		if err != nil {
 			return false, fmt.Errorf("revocation's issuer: %w", err)
 		}

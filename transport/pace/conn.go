@@ -46,6 +46,7 @@ type limit struct {
 // batchSocket is what QUIC makes use of in a UDP socket.
 type batchSocket interface {
 	quic.OOBCapablePacketConn
+	SetWriteBuffer(bytes int) error
 	ReadBatch(ms []ipv4.Message, flags int) (int, error)
 }
 

@@ -20,14 +20,18 @@ const (
 	// patience is how long a reader waits for a source of which nothing is processed. Then the count was wrong: packets that belong to no
 	// connection are never processed.
 	patience = 20 * time.Millisecond
+	// grace is how long the reader does not wait for such a source again: whoever forges a member's address costs all others no more than
+	// patience in every grace.
+	grace = time.Second
 )
 
 // intake is one source of packets.
 type intake struct {
 	conns     map[int]func() uint64 // packets that each connection has processed; guarded by Conn.mu
 	next      int
-	processed uint64 // their sum when it was last looked at
-	unread    int    // packets read and not processed then, and those read since
+	processed uint64    // their sum when it was last looked at
+	unread    int       // packets read and not processed then, and those read since
+	until     time.Time // until then nobody waits for this source
 }
 
 // count looks at what was processed; Conn.mu is held. It reports whether it was anything.
@@ -86,7 +90,7 @@ func (c *Conn) took(from net.Addr) {
 	if in != nil {
 		if in.unread++; in.unread > maxUnread {
 			in.count()
-			full = in.unread > maxUnread
+			full = in.unread > maxUnread && time.Now().After(in.until)
 		}
 	}
 	c.mu.Unlock()
@@ -109,7 +113,7 @@ func (c *Conn) await(source netip.AddrPort, in *intake) {
 		gone := c.sources[source] != in
 		enough := in.unread <= enoughRead
 		if !moved && time.Since(last) > patience {
-			in.unread, enough = 0, true
+			in.unread, in.until, enough = 0, time.Now().Add(grace), true
 		}
 		c.mu.Unlock()
 		if gone || enough {

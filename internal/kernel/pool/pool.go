@@ -2,8 +2,9 @@
 //
 // The caller always takes part, and takes back what no worker has picked up by the time it has finished its own share, so
 // that a call is never slower than on one goroutine by more than a hand-off (about a microsecond). Workers spin for a
-// fraction of a millisecond after their last unit, since the next op of a model follows at once, and then park: waking one
-// takes longer than a small op. Nothing is allocated per call.
+// fraction of a millisecond after their last unit, since the next op of a model follows at once, and then park. Waking one
+// takes longer than a small op: how long is measured whenever it is done, and a call wakes workers only when it is worth that by
+// itself, or when those just before it have together missed as much. Nothing is allocated per call.
 //
 // Units are cut into one range per goroutine, and each goroutine begins with the same range in every call, so that an op finds
 // in its core's cache what that core computed in the op before; who is done helps with the other ranges.
@@ -14,6 +15,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Task is work cut into units that can run in any order and at the same time.
@@ -35,6 +37,14 @@ const (
 	chunksPerWorker = 4
 	// spins is how often an idle worker looks for work before it parks; one is a few tens of nanoseconds.
 	spins = 5000
+	// patience is how often somebody who waits looks before offering the core to other threads, every yieldEvery times: the
+	// system may have put the goroutine that is waited for on the same core, where it would not run until the turn is over.
+	patience, yieldEvery = 1000, 64
+	// awakeNanos is about how long an idle worker looks for work.
+	awakeNanos = 200_000
+	// firstLatency is taken for the time that waking a worker takes until it has been measured, and maxLatency is the most that counts of
+	// one measurement, in nanoseconds.
+	firstLatency, maxLatency = 20_000, 1_000_000
 )
 
 // Pool splits tasks over at most Threads goroutines, its caller among them. It is safe for concurrent use: calls share the
@@ -71,7 +81,7 @@ func (p *Pool) Run(t Task) {
 		t.Run(0, n)
 		return
 	}
-	shared.run(t, n, min(p.threads, n, max(2, nanos/shareNanos)))
+	shared.run(t, n, min(p.threads, n, max(2, nanos/shareNanos)), nanos)
 }
 
 // shared is the process's workers.
@@ -81,6 +91,11 @@ type workers struct {
 	once    sync.Once
 	workers []*worker
 	jobs    sync.Pool
+	begun   time.Time // what moments are counted from
+
+	latency  atomic.Int64 // nanoseconds from waking a worker to its coming, a moving average
+	missed   atomic.Int64 // nanoseconds of work that calls have kept from sleeping workers, one soon after the other
+	missedAt atomic.Int64 // the moment of the last of them
 }
 
 // worker is one goroutine. Its mailbox holds nil when it is idle, a job that it has not picked up, or &busy.
@@ -88,8 +103,8 @@ type worker struct {
 	seat    int // its number, from 1 on, which chooses the range that it begins with; 0 is the caller
 	mailbox atomic.Pointer[job]
 	parked  atomic.Bool
-	wake    chan struct{}
-	_       [64]byte // keeps mailboxes of two workers out of one cache line
+	wake    chan int64 // the moment of waking
+	_       [64]byte   // keeps mailboxes of two workers out of one cache line
 }
 
 // job is one call of Run under way.
@@ -117,16 +132,19 @@ var busy job
 func (ws *workers) start() {
 	ws.once.Do(func() {
 		n := runtime.GOMAXPROCS(0) - 1
+		ws.begun = time.Now()
+		ws.latency.Store(firstLatency)
 		ws.jobs.New = func() any { return &job{handed: make([]*worker, 0, n), ranges: make([]span, n+1)} }
 		for i := range n {
-			w := &worker{seat: i + 1, wake: make(chan struct{}, 1)}
+			w := &worker{seat: i + 1, wake: make(chan int64, 1)}
 			ws.workers = append(ws.workers, w)
-			go w.loop()
+			go w.loop(ws)
 		}
 	})
 }
 
-func (ws *workers) run(t Task, units, threads int) {
+// run computes the units of t, which take about nanos on one core, on at most threads goroutines.
+func (ws *workers) run(t Task, units, threads, nanos int) {
 	j := ws.jobs.Get().(*job)
 	j.task = t
 	j.chunk = int64(max(1, units/(threads*chunksPerWorker)))
@@ -136,20 +154,57 @@ func (ws *workers) run(t Task, units, threads int) {
 		j.ranges[i].end = int64(units * (i + 1) / len(j.ranges))
 	}
 	j.finished.Store(0)
+	if !ws.hand(j, threads-1, false) && ws.worthWaking(nanos) {
+		ws.hand(j, threads-1, true)
+	}
+	defer ws.settle(j)
+	j.work(0)
+}
+
+// hand gives the job to idle workers until n have it, and reports whether so many were found: to those that are awake, or to
+// those that sleep too.
+func (ws *workers) hand(j *job, n int, asleep bool) bool {
 	for _, w := range ws.workers {
-		if len(j.handed) == threads-1 {
+		if len(j.handed) == n {
 			break
 		}
-		if !w.mailbox.CompareAndSwap(nil, j) {
+		if !asleep && w.parked.Load() || !w.mailbox.CompareAndSwap(nil, j) {
 			continue
 		}
 		j.handed = append(j.handed, w)
 		if w.parked.CompareAndSwap(true, false) {
-			w.wake <- struct{}{}
+			w.wake <- ws.now()
 		}
 	}
-	defer ws.settle(j)
-	j.work(0)
+	return len(j.handed) == n
+}
+
+// now is nanoseconds since the workers began.
+func (ws *workers) now() int64 { return int64(time.Since(ws.begun)) }
+
+// worthWaking reports whether a call of so much work should wake workers: it pays when half of the work takes longer than their
+// coming. What smaller calls miss is added up as long as they follow each other, so that a row of them wastes no more than a
+// waking costs.
+func (ws *workers) worthWaking(nanos int) bool {
+	price := 2 * ws.latency.Load()
+	if int64(nanos) >= price {
+		return true
+	}
+	now := ws.now()
+	if now-ws.missedAt.Swap(now) > price+awakeNanos {
+		ws.missed.Store(0)
+	}
+	if ws.missed.Add(int64(nanos)) < price {
+		return false
+	}
+	ws.missed.Store(0)
+	return true
+}
+
+// came notes that a worker woken at a moment is there.
+func (ws *workers) came(woken int64) {
+	old := ws.latency.Load()
+	ws.latency.Store(old + (min(ws.now()-woken, maxLatency)-old)/8)
 }
 
 // settle takes the job back from workers that have not begun it, waits for the others and frees it. It is deferred so that
@@ -162,11 +217,11 @@ func (ws *workers) settle(j *job) {
 		}
 	}
 	for i := 0; j.finished.Load() < begun; i++ {
-		if i < spins {
-			pause()
-			continue
+		pause()
+		if i > patience && i%yieldEvery == 0 {
+			yield()
+			runtime.Gosched()
 		}
-		runtime.Gosched()
 	}
 	failed := j.panicked.Swap(nil)
 	j.task, j.handed = nil, j.handed[:0]
@@ -191,7 +246,7 @@ func (j *job) work(seat int) {
 	}
 }
 
-func (w *worker) loop() {
+func (w *worker) loop(ws *workers) {
 	idle := 0
 	for {
 		j := w.mailbox.Load()
@@ -203,6 +258,9 @@ func (w *worker) loop() {
 			continue
 		}
 		if idle++; idle < spins {
+			if idle > patience && idle%yieldEvery == 0 {
+				yield()
+			}
 			pause()
 			continue
 		}
@@ -211,7 +269,7 @@ func (w *worker) loop() {
 			idle = 0
 			continue
 		}
-		<-w.wake
+		ws.came(<-w.wake)
 		idle = 0
 	}
 }

@@ -1,10 +1,12 @@
 package pool
 
 import (
+	"fmt"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // counting is a task that counts how often each unit ran.
@@ -48,11 +50,14 @@ func crew(t *testing.T, n int) *workers {
 	return ws
 }
 
+// enough is work that is worth waking every worker, in nanoseconds.
+const enough = 1 << 40
+
 func TestEveryUnitOnce(t *testing.T) {
 	ws := crew(t, 3)
 	for units := 1; units < 200; units++ {
 		c := &counting{runs: make([]atomic.Int32, units), fail: -1}
-		ws.run(c, units, 1+units%4)
+		ws.run(c, units, 1+units%4, enough)
 		c.check(t)
 	}
 }
@@ -64,7 +69,7 @@ func TestConcurrentCallers(t *testing.T) {
 		callers.Go(func() {
 			c := &counting{runs: make([]atomic.Int32, 37), fail: -1}
 			for range 200 {
-				ws.run(c, 37, 4)
+				ws.run(c, 37, 4, enough)
 				c.check(t)
 			}
 		})
@@ -82,12 +87,12 @@ func TestPanic(t *testing.T) {
 					t.Fatal("the panic of a unit was lost")
 				}
 			}()
-			ws.run(c, 40, 4)
+			ws.run(c, 40, 4, enough)
 		}()
 	}
 	// The workers are alive.
 	c := &counting{runs: make([]atomic.Int32, 40), fail: -1}
-	ws.run(c, 40, 4)
+	ws.run(c, 40, 4, enough)
 	c.check(t)
 }
 
@@ -96,6 +101,33 @@ func TestNoAllocations(t *testing.T) {
 	c := &counting{runs: make([]atomic.Int32, 40), nanos: 1 << 20, fail: -1}
 	if n := testing.AllocsPerRun(100, func() { p.Run(c) }); n > 0 {
 		t.Fatalf("%v allocations per run", n)
+	}
+}
+
+// TestWaking: small calls leave sleeping workers alone until a row of them has missed what a waking costs.
+func TestWaking(t *testing.T) {
+	ws := crew(t, 1)
+	const latency = int64(1e9)
+	ws.latency.Store(latency)
+	if !ws.worthWaking(int(2 * latency)) {
+		t.Error("much work does not wake")
+	}
+	for round := range 2 {
+		for i, want := range []bool{false, false, false, true} {
+			if got := ws.worthWaking(int(latency / 2)); got != want {
+				t.Errorf("round %d, call %d wakes: %v", round, i, got)
+			}
+		}
+	}
+	for i := range 10 { // each long after the one before
+		ws.missedAt.Store(-1 << 40)
+		if ws.worthWaking(int(latency / 2)) {
+			t.Errorf("call %d, which stands alone, wakes", i)
+		}
+	}
+	ws.came(ws.now() - latency*100)
+	if got := ws.latency.Load(); got != latency+(maxLatency-latency)/8 {
+		t.Errorf("after a late coming the latency is %d", got)
 	}
 }
 
@@ -115,5 +147,38 @@ func BenchmarkHandOff(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		p.Run(c)
+	}
+}
+
+// busyTask keeps a core busy for its units.
+type busyTask struct{ units, nanos int }
+
+func (b *busyTask) Units() int { return b.units }
+func (b *busyTask) Nanos() int { return b.nanos }
+func (b *busyTask) Run(lo, hi int) {
+	for end := time.Now().Add(time.Duration((hi - lo) * b.nanos / b.units)); time.Now().Before(end); {
+		pause()
+	}
+}
+
+// BenchmarkSmallTask: a small task on one thread and on two, with workers that are awake and with ones that have parked.
+func BenchmarkSmallTask(b *testing.B) {
+	for _, between := range []time.Duration{0, 400 * time.Microsecond} {
+		for _, nanos := range []int{12_000, 20_000, 40_000, 80_000} {
+			for _, threads := range []int{1, 2} {
+				b.Run(fmt.Sprintf("after %v/%d us/%d threads", between, nanos/1000, threads), func(b *testing.B) {
+					p, t, total := New(threads), &busyTask{64, nanos}, time.Duration(0)
+					for b.Loop() {
+						for end := time.Now().Add(between); time.Now().Before(end); {
+							pause()
+						}
+						begin := time.Now()
+						p.Run(t)
+						total += time.Since(begin)
+					}
+					b.ReportMetric(float64(total.Nanoseconds())/float64(b.N)/1000, "us")
+				})
+			}
+		}
 	}
 }

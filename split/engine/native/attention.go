@@ -14,13 +14,15 @@ type heads struct {
 	scale, softcap float64
 	// bias is added to the score of row i and key j; minus infinity hides the key.
 	bias func(b, h, i, j int) float64
+	// hidden says that a row does not see a key, whatever the cap makes of its score.
+	hidden func(b, i, j int) bool
 	// scores, when not nil, receives what stage says of every score: 0 the scaled products, 1 after the bias, 2 after the cap,
 	// 3 the probabilities.
 	scores []float64
 	stage  int
 }
 
-// attend computes softmax(cap(scale·q·kᵀ + bias))·v. A row that sees no key is zero.
+// attend computes softmax(cap(scale·q·kᵀ + bias))·v over the keys that are not hidden. A row that sees no key is zero.
 func (a *heads) attend(q, k, v []float64) []float64 {
 	y := make([]float64, a.batch*a.q*a.rows*a.vdim)
 	row := make([]float64, a.keys)
@@ -47,6 +49,9 @@ func (a *heads) attend(q, k, v []float64) []float64 {
 				for j := range row {
 					if a.softcap > 0 {
 						row[j] = a.softcap * math.Tanh(row[j]/a.softcap)
+					}
+					if a.hidden != nil && a.hidden(b, i, j) {
+						row[j] = math.Inf(-1)
 					}
 				}
 				keep(2)

@@ -15,13 +15,13 @@ func (c *compiler) attention(op *split.Op) bool {
 	}
 	qs, ks, vs, ys := c.p.slots[q].shape, c.p.slots[k].shape, c.p.slots[v].shape, c.p.slots[y].shape
 	r := len(ys)
-	if r < 2 || len(qs) != r || len(ks) != r || len(vs) != r || !ks[:r-2].Equal(qs[:r-2]) || !vs[:r-2].Equal(qs[:r-2]) {
+	if r < 2 || len(qs) != r || len(ks) != r || len(vs) != r || !vs[:r-2].Equal(ks[:r-2]) || !sharedBy(ks[:r-2], qs[:r-2]) {
 		return false
 	}
-	heads := size(qs[:r-2])
+	heads, kvHeads := size(qs[:r-2]), size(ks[:r-2])
 	s := &attentionStep{mask: -1}
 	t := &s.task
-	*t = kernel.Attention{Batch: 1, Heads: heads, QLen: qs[r-2], KVLen: ks[r-1], Dim: qs[r-1], VDim: vs[r-1], Scale: op.Float("scale", 1)}
+	*t = kernel.Attention{Batch: 1, Heads: heads, KVHeads: kvHeads, QLen: qs[r-2], KVLen: ks[r-1], Dim: qs[r-1], VDim: vs[r-1], Scale: op.Float("scale", 1)}
 	if ks[r-2] != t.Dim || vs[r-2] != t.KVLen || t.KVLen == 0 || t.QLen == 0 {
 		return false
 	}
@@ -39,12 +39,22 @@ func (c *compiler) attention(op *split.Op) bool {
 	c.toPlain(q)
 	c.toPlain(k)
 	c.toPlain(v)
-	rows := c.extra(tensor.Float32, tensor.Shape{heads, t.KVLen, t.Dim})
-	c.add(&transposeStep{from: int(k), to: rows, task: kernel.Transpose{Batch: heads, Rows: t.Dim, Cols: t.KVLen}},
+	rows := c.extra(tensor.Float32, tensor.Shape{kvHeads, t.KVLen, t.Dim})
+	c.add(&transposeStep{from: int(k), to: rows, task: kernel.Transpose{Batch: kvHeads, Rows: t.Dim, Cols: t.KVLen}},
 		stepIO{reads: []int{int(k)}, writes: []int{rows}})
 	s.q, s.k, s.v, s.y = int(q), rows, int(v), c.outPlain(y)
 	c.add(s, stepIO{reads: []int{s.q, s.k, s.v, s.mask}, writes: []int{s.y}})
 	return true
+}
+
+// sharedBy reports whether keys and values of the leading dimensions kv repeat over the last of those of the queries, so that
+// neighbouring heads share them.
+func sharedBy(kv, q tensor.Shape) bool {
+	d := 0
+	for d < len(q) && kv[d] == q[d] {
+		d++
+	}
+	return size(kv[d:]) == 1 && size(kv) > 0
 }
 
 // maskStrides lets a mask of the given shape repeat over heads and rows. lead are the leading dimensions of the product.
@@ -67,11 +77,11 @@ func (c *compiler) maskStrides(t *kernel.Attention, mask, lead tensor.Shape) boo
 	case full[:r-2].Equal(lead):
 		t.MaskStride.Head = per
 		return true
-	case len(lead) == 2 && full[1] == 1 && full[0] == lead[0]: // one per batch entry
-		t.Batch, t.Heads = lead[0], lead[1]
+	case len(lead) == 2 && full[1] == 1 && full[0] == lead[0] && t.KVHeads >= lead[0]: // one per batch entry
+		t.Batch, t.Heads, t.KVHeads = lead[0], lead[1], t.KVHeads/lead[0]
 		t.MaskStride.Batch = per
-		t.QStride.Batch, t.KStride.Batch = t.Heads*t.QStride.Head, t.Heads*t.KStride.Head
-		t.VStride.Batch, t.YStride.Batch = t.Heads*t.VStride.Head, t.Heads*t.YStride.Head
+		t.QStride.Batch, t.KStride.Batch = t.Heads*t.QStride.Head, t.KVHeads*t.KStride.Head
+		t.VStride.Batch, t.YStride.Batch = t.KVHeads*t.VStride.Head, t.Heads*t.YStride.Head
 		return true
 	}
 	return false

@@ -19,8 +19,8 @@ type call struct {
 	opset int // version of the op's domain
 	// in and out are parallel to the op's Inputs and Outputs; nil stands for one that is absent or not computed yet.
 	in, out []tensor.Value
-	// place returns memory that was planned for output i, or nil when there is none that fits.
-	place func(i int, d tensor.DType, s tensor.Shape) *tensor.Tensor
+	// planned returns the memory of output i when its size is known before the run, or nil; nil where nothing is planned.
+	planned func(i int) *tensor.Tensor
 	// body makes the subgraph of the op that is called name ready to run; nil where ops with subgraphs cannot be evaluated.
 	body func(name string) *body
 }
@@ -91,8 +91,8 @@ func (c *call) tensors() ([]*tensor.Tensor, error) {
 
 // output makes output i. Its contents are undefined: the op writes every element.
 func (c *call) output(i int, d tensor.DType, s tensor.Shape) (*tensor.Tensor, error) {
-	if c.place != nil {
-		if t := c.place(i, d, s); t != nil {
+	if c.planned != nil {
+		if t := c.planned(i); t != nil && t.DType() == d && t.Shape().Equal(s) {
 			c.set(i, t)
 			return t, nil
 		}
@@ -209,6 +209,9 @@ func (c *call) intsOr(i int, def []int) ([]int, error) {
 func (c *call) intOr(i, def int) (int, error) {
 	if !c.has(i) {
 		return def, nil
+	}
+	if t := c.maybe(i); t != nil && t.DType() == tensor.Int64 && t.Len() == 1 {
+		return int(tensor.Data[int64](t)[0]), nil
 	}
 	v, err := c.ints(i)
 	if err != nil {

@@ -184,8 +184,8 @@ func (c *compiler) reference(ctx context.Context, op *split.Op) error {
 	p := c.p
 	s.c = call{
 		op: op, opset: c.g.Opset[op.Domain], in: make([]tensor.Value, len(s.in)), out: make([]tensor.Value, len(s.out)),
-		place: p.place(s.out),
-		body:  func(name string) *body { return bodies[name].bind(p) },
+		planned: p.planned(s.out),
+		body:    func(name string) *body { return bodies[name].bind(p) },
 	}
 	io := stepIO{reads: s.in, writes: s.out, shares: e.shares}
 	for _, v := range op.Captures {
@@ -236,28 +236,6 @@ func (c *compiler) bodies(ctx context.Context, op *split.Op) (map[string]*body, 
 		c.p.bodies = append(c.p.bodies, prog)
 	})
 	return bodies, failed
-}
-
-// body is a subgraph of an op.
-type body struct {
-	p        *program
-	from     []int          // slots of the program around it, parallel to the graph's Captured
-	captured []tensor.Value // their values
-}
-
-// bind takes the captured values from p. It returns b, or nil when b is nil.
-func (b *body) bind(p *program) *body {
-	if b != nil {
-		for i, at := range b.from {
-			b.captured[i] = p.slots[at].val
-		}
-	}
-	return b
-}
-
-// run computes the subgraph. Its results are valid until it runs again.
-func (b *body) run(ctx context.Context, in []tensor.Value) ([]tensor.Value, error) {
-	return b.p.run(ctx, in, b.captured, nil)
 }
 
 // forget drops the constants that no step reads: what was packed of them is enough.
@@ -328,18 +306,19 @@ func (c *compiler) want(i int) bool {
 	return true
 }
 
-// aliased makes value to another view of value from, when that is possible without a step.
+// aliased makes value to another view of value from where both sizes are known: without a step, or by a copy where from is
+// not in the arena.
 func (c *compiler) aliased(from, to split.ValueID) bool {
 	f, t := &c.p.slots[from], &c.p.slots[to]
-	if c.constant(from) != nil || !c.p.slots[f.root].planned || f.shape == nil || t.shape == nil || f.dtype != t.dtype {
+	if c.constant(from) != nil || f.shape == nil || t.shape == nil || f.dtype != t.dtype || f.dtype == tensor.String || f.dtype == tensor.Invalid {
 		return false
 	}
 	n, err := f.shape.Elements()
 	m, err2 := t.shape.Elements()
-	if err != nil || err2 != nil || n != m || f.dtype == tensor.String {
+	if err != nil || err2 != nil || n != m {
 		return false
 	}
-	t.root, t.bytes = f.root, f.bytes
+	c.view(int(from), int(to))
 	return true
 }
 

@@ -98,56 +98,54 @@ func evalLoop(c *call) error {
 	if err != nil {
 		return err
 	}
-	state := slices.Clone(c.in[min(2, len(c.in)):])
-	n := len(state)
+	first := c.in[min(2, len(c.in)):]
+	n := len(first)
 	scans := len(c.op.Outputs) - n
 	if scans < 0 || len(b.p.g.Inputs) != n+2 || len(b.p.g.Outputs) != n+1+scans {
 		return c.errorf("body with %d inputs and %d outputs does not fit %d carried values and %d outputs",
 			len(b.p.g.Inputs), len(b.p.g.Outputs), n, len(c.op.Outputs))
 	}
-	scanned := make([][]*tensor.Tensor, scans)
-	for i := 0; cond && i < trips; i++ {
+	b.begin(first, scans)
+	i := 0
+	for ; cond && i < trips; i++ {
 		if i+1 == maxLoopSteps {
 			return c.errorf("ran %d iterations without end", maxLoopSteps)
 		}
-		in := append([]tensor.Value{tensor.Of(tensor.Int64, nil, int64(i)), tensor.Of(tensor.Bool, nil, cond)}, state...)
-		out, err := b.run(c.ctx, in)
+		out, err := b.iterate(c.ctx, i, cond)
 		if err != nil {
 			return err
 		}
 		if cond, err = c.truth(out[0]); err != nil {
 			return err
 		}
-		for k := range n {
-			state[k] = copyValue(out[1+k])
-		}
+		b.carry(i, out[1:n+1])
 		for k := range scans {
-			t, ok := out[1+n+k].(*tensor.Tensor)
-			if !ok {
-				return c.errorf("scan output %d is not a tensor", k)
+			if err := b.scans[k].add(i, out[1+n+k]); err != nil {
+				return c.errorf("scan output %d: %w", k, err)
 			}
-			scanned[k] = append(scanned[k], t.Clone())
 		}
 	}
-	for k, v := range state {
+	for k, v := range b.state {
 		c.set(k, v)
 	}
-	for k, parts := range scanned {
-		if len(parts) == 0 {
-			v := &b.p.g.Values[b.p.g.Outputs[1+n+k]]
-			s := tensor.Shape{0}
-			for _, d := range v.Shape {
-				s = append(s, max(d, 0))
+	for k := range scans {
+		if i > 0 {
+			t, err := b.scans[k].whole(i)
+			if err != nil {
+				return c.errorf("scan output %d: %w", k, err)
 			}
-			if v.DType == tensor.Invalid {
-				return c.errorf("type of scan output %d is not known", k)
-			}
-			if _, err := c.output(n+k, v.DType, s); err != nil {
-				return err
-			}
+			c.set(n+k, t)
 			continue
 		}
-		if err := c.stack(n+k, parts, 0, false); err != nil {
+		v := &b.p.g.Values[b.p.g.Outputs[1+n+k]]
+		s := tensor.Shape{0}
+		for _, d := range v.Shape {
+			s = append(s, max(d, 0))
+		}
+		if v.DType == tensor.Invalid {
+			return c.errorf("type of scan output %d is not known", k)
+		}
+		if _, err := c.output(n+k, v.DType, s); err != nil {
 			return err
 		}
 	}

@@ -13,7 +13,7 @@ import (
 // group alone, never on the stage around it.
 func (c *compiler) fast(ops []*split.Op) bool {
 	first := ops[0]
-	if len(ops) == 1 && (c.integer(first) || first.Is("Equal") && c.equal(first)) {
+	if len(ops) == 1 && (c.integer(first) || c.pair(first) || c.gather(first)) {
 		return true
 	}
 	for _, op := range ops {
@@ -72,8 +72,6 @@ func (c *compiler) fast(ops []*split.Op) bool {
 		return c.reduce(first)
 	case "Slice", "Split":
 		return c.slices(first)
-	case "Gather":
-		return c.gather(first)
 	case "ScatterND":
 		return c.scatterRows(first)
 	case "LSTM", "GRU":

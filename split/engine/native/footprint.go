@@ -33,6 +33,8 @@ type tabled interface {
 
 func (s *rowsStep) tables() int { return 4 * cap(s.from) }
 
+func (s *padStep) tables() int { return 4 * (cap(s.from) + cap(s.cells)) }
+
 func (s *scatterStep) tables() int { return 8 * cap(s.to) }
 
 func (s *matmulStep) tables() int {

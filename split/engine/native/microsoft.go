@@ -248,12 +248,9 @@ func evalGroupQuery(c *call) error {
 		a.scale = 1 / math.Sqrt(float64(a.dim))
 	}
 	window := c.attrInt("local_window_size", -1)
-	a.bias = func(b, h, i, j int) float64 {
+	a.hidden = func(b, i, j int) bool {
 		at := lengths[b] + 1 - a.rows + i // position of the query
-		if j > at || window > 0 && j <= at-window {
-			return math.Inf(-1)
-		}
-		return 0
+		return j > at || window > 0 && j <= at-window
 	}
 	y := swapHeads(a.attend(q, k, v), a.batch, a.q, a.rows, a.dim)
 	if err := c.putFloats(0, qt.DType(), tensor.Shape{a.batch, a.rows, a.q * a.dim}, y); err != nil {

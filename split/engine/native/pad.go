@@ -10,33 +10,9 @@ func evalPad(c *call) error {
 	if err != nil {
 		return err
 	}
-	rank := len(t.Shape())
-	pads, err := c.ints(1)
+	before, s, err := c.padding(t.Shape())
 	if err != nil {
 		return err
-	}
-	axes, err := c.intsOr(3, nil)
-	if err != nil {
-		return err
-	}
-	if axes == nil {
-		for i := range rank {
-			axes = append(axes, i)
-		}
-	}
-	if axes, err = c.axes(axes, rank); err != nil {
-		return err
-	}
-	if len(pads) != 2*len(axes) {
-		return c.errorf("%d pads for %d axes", len(pads), len(axes))
-	}
-	before, s := make([]int, rank), t.Shape().Clone()
-	for i, a := range axes {
-		before[a] = pads[i]
-		s[a] += pads[i] + pads[i+len(axes)]
-		if s[a] < 0 {
-			return c.errorf("pads %v crop %v to nothing", pads, t.Shape())
-		}
 	}
 	value := c.maybe(2)
 	if value == nil || value.Len() == 0 {
@@ -47,25 +23,19 @@ func evalPad(c *call) error {
 	if value.DType() != t.DType() {
 		return c.errorf("value %s does not fit %s", value, t)
 	}
-	mode := c.attrString("mode", "constant")
-	src := make([][]int, rank) // per dimension: the source index of each output index, or -1
-	for d := range rank {
-		src[d] = make([]int, s[d])
-		for i := range src[d] {
-			if src[d][i], err = c.padSource(mode, i-before[d], t.Shape()[d]); err != nil {
-				return err
-			}
-		}
+	src, err := c.padSources(before, t.Shape(), s)
+	if err != nil {
+		return err
 	}
 	out, err := c.output(0, t.DType(), s)
 	if err != nil {
 		return err
 	}
-	st, idx := strides(t.Shape()), make([]int, rank)
+	st, idx := strides(t.Shape()), make([]int, len(s))
 	return c.moves(out, func(m mover) {
-		for o := range out.Len() {
+		for o := 0; o < out.Len(); {
 			unravel(o, s, idx)
-			at := 0
+			at, n := 0, 1
 			for d, i := range idx {
 				if src[d][i] < 0 {
 					at = -1
@@ -76,10 +46,72 @@ func evalPad(c *call) error {
 			if at < 0 {
 				m.move(out, o, value, 0, 1)
 			} else {
-				m.move(out, o, t, at, 1)
+				if last := len(idx) - 1; last >= 0 {
+					n = ascending(src[last][idx[last]:])
+				}
+				m.move(out, o, t, at, n)
 			}
+			o += n
 		}
 	})
+}
+
+// ascending is how many of the first elements are each one more than the one before.
+func ascending(x []int) int {
+	n := 1
+	for n < len(x) && x[n] == x[n-1]+1 {
+		n++
+	}
+	return n
+}
+
+// padding is what a Pad puts before each dimension of a tensor of shape s (a negative number crops), and the shape that it makes.
+func (c *call) padding(s tensor.Shape) (before []int, out tensor.Shape, err error) {
+	rank := len(s)
+	pads, err := c.ints(1)
+	if err != nil {
+		return nil, nil, err
+	}
+	axes, err := c.intsOr(3, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	if axes == nil {
+		for i := range rank {
+			axes = append(axes, i)
+		}
+	}
+	if axes, err = c.axes(axes, rank); err != nil {
+		return nil, nil, err
+	}
+	if len(pads) != 2*len(axes) {
+		return nil, nil, c.errorf("%d pads for %d axes", len(pads), len(axes))
+	}
+	before, out = make([]int, rank), s.Clone()
+	for i, a := range axes {
+		before[a] = pads[i]
+		out[a] += pads[i] + pads[i+len(axes)]
+		if out[a] < 0 {
+			return nil, nil, c.errorf("pads %v crop %v to nothing", pads, s)
+		}
+	}
+	return before, out, nil
+}
+
+// padSources are, for each dimension, the index into shape in that each index of shape out shows, or -1 for the constant.
+func (c *call) padSources(before []int, in, out tensor.Shape) ([][]int, error) {
+	mode := c.attrString("mode", "constant")
+	src := make([][]int, len(out))
+	for d, n := range out {
+		src[d] = make([]int, n)
+		for i := range src[d] {
+			var err error
+			if src[d][i], err = c.padSource(mode, i-before[d], in[d]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return src, nil
 }
 
 // padSource is the index below n that index i, which may lie outside, shows in a mode; -1 for the constant.

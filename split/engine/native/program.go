@@ -3,7 +3,6 @@ package native
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/cleave-mesh/cleave/internal/kernel/pool"
 	"github.com/cleave-mesh/cleave/internal/tensor"
@@ -176,16 +175,12 @@ func kinds(vs []tensor.Value) []string {
 	return r
 }
 
-// place is the planned tensor of output i of the step, when it has the type and shape that the op computed.
-func (p *program) place(ids []int) func(int, tensor.DType, tensor.Shape) *tensor.Tensor {
-	return func(i int, d tensor.DType, s tensor.Shape) *tensor.Tensor {
-		if i >= len(ids) || ids[i] < 0 {
+// planned is the planned tensor of output i of a step that writes slots ids, or nil.
+func (p *program) planned(ids []int) func(i int) *tensor.Tensor {
+	return func(i int) *tensor.Tensor {
+		if i >= len(ids) || ids[i] < 0 || !p.slots[ids[i]].planned {
 			return nil
 		}
-		sl := &p.slots[ids[i]]
-		if !sl.planned || sl.dtype != d || !slices.Equal(sl.shape, s) {
-			return nil
-		}
-		return sl.home
+		return p.slots[ids[i]].home
 	}
 }

@@ -130,46 +130,6 @@ func (c *compiler) slices(op *split.Op) bool {
 	return true
 }
 
-// gather appends a Gather by constant indices.
-func (c *compiler) gather(op *split.Op) bool {
-	x := op.Inputs[0]
-	cl, known := c.constants(op)
-	if !known || !c.isFloat32(x) {
-		return false
-	}
-	s := c.p.slots[x].shape
-	axis, err := cl.axis(cl.attrInt("axis", 0), len(s))
-	if err != nil {
-		return false
-	}
-	idx, err := cl.ints(1)
-	if err != nil {
-		return false
-	}
-	outer, n, inner := blocks(s, axis)
-	if outer*len(idx) > maxRows || outer*len(idx)*inner == 0 {
-		return false
-	}
-	step := &rowsStep{n: inner}
-	for o := range outer {
-		for _, i := range idx {
-			if i < 0 {
-				i += n
-			}
-			if i < 0 || i >= n {
-				return false
-			}
-			step.from = append(step.from, int32((o*n+i)*inner))
-		}
-	}
-	rows := len(step.from)
-	step.task = rowTask{rows: rows, n: inner, nanos: rows + rows*inner*cheapPicos/1000, f: step.rows}
-	c.toPlain(x)
-	step.x, step.y = int(x), c.outPlain(op.Outputs[0])
-	c.add(step, stepIO{reads: []int{step.x}, writes: []int{step.y}})
-	return true
-}
-
 // scatterRows appends a ScatterND that replaces rows at constant indices.
 func (c *compiler) scatterRows(op *split.Op) bool {
 	x, u := op.Inputs[0], op.Inputs[2]

@@ -121,14 +121,7 @@ func TestSteps(t *testing.T) {
 				}
 				defer exe.Close()
 				if i == 0 {
-					for _, s := range exe.(*executable).main.steps {
-						if e, ok := s.(*evalStep); ok {
-							t.Errorf("%s took the reference step", e.c.op.Type)
-						}
-					}
-					if n := testing.AllocsPerRun(3, func() { _, err = exe.Run(t.Context(), in) }); n != 0 && !raceEnabled || err != nil {
-						t.Errorf("%g allocations per run, error %v", n, err)
-					}
+					allocates(t, exe, in...)
 				}
 				res, err := exe.Run(t.Context(), in)
 				if err != nil {

@@ -5,6 +5,7 @@ package ort
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"unsafe"
@@ -33,15 +34,23 @@ func New(cfg Config) (engine.Backend, error) {
 	if path == "" {
 		return nil, fmt.Errorf("%w: looked at %s: run scripts/fetch-ort.sh or set %s", ErrAbsent, strings.Join(where, ", "), LibraryEnv)
 	}
-	environment.once.Do(func() {
-		environment.path = path
-		ortlib.SetSharedLibraryPath(path)
-		environment.err = ortlib.InitializeEnvironment()
-	})
+	environment.once.Do(func() { environment.path, environment.err = path, load(path) })
 	if environment.err != nil {
 		return nil, fmt.Errorf("%w: load %s: %w", ErrAbsent, environment.path, environment.err)
 	}
 	return &Backend{}, nil
+}
+
+// telemetryEnv is what the library reads to learn that it must not report on this process, nor leave its files for that in the
+// temporary folder (.ses, mat-debug-PID.log), as it does since 1.30.
+const telemetryEnv = "ORT_DISABLE_TELEMETRY"
+
+func load(path string) error {
+	if err := os.Setenv(telemetryEnv, "1"); err != nil {
+		return err
+	}
+	ortlib.SetSharedLibraryPath(path)
+	return ortlib.InitializeEnvironment()
 }
 
 // Name is "ort".

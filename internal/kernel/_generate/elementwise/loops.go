@@ -207,10 +207,6 @@ func (l *lang) reductions() []string {
 		VFMADD231PS(d, d, acc)
 		return nil
 	})
-	write("Dot", 2, false, false, func(in []VecVirtual, acc VecVirtual) VecVirtual {
-		VFMADD231PS(in[0], in[1], acc)
-		return nil
-	})
 	write("ExpSum", 1, true, true, func(in []VecVirtual, acc VecVirtual) VecVirtual {
 		y := l.keep(l.exp(l.sub(in[0], l.p)))
 		VADDPS(y, acc, acc)
