@@ -33,6 +33,9 @@ func (n *Node) postEvict(w http.ResponseWriter, r *http.Request) error {
 			return &statusError{http.StatusNotFound, fmt.Sprintf("no node is named %q", req.Node)}
 		}
 	}
+	if id == n.mesh.ID() {
+		return &statusError{http.StatusConflict, "this node cannot evict itself: ask another authority's node"}
+	}
 	if err := n.peers.group.Evict(n.authority, id); err != nil {
 		return &statusError{http.StatusBadRequest, err.Error()}
 	}

@@ -19,7 +19,10 @@ const (
 	leaveTime = 500 * time.Millisecond
 )
 
-// keepAlive is the period of keep-alive packets between members.
+// evictedText is for the person who runs a node that others evicted.
+const evictedText = "this node was evicted from its mesh: to be let in again it needs a new identity (another --data folder) and a new token"
+
+// keepAlive is the period of keep-alive packets between members: the translators of addresses that forget soonest do so after 30 s.
 const keepAlive = 25 * time.Second
 
 // startMesh opens the socket, becomes a member, and begins to gossip.
@@ -67,7 +70,7 @@ func (n *Node) startMesh(ctx context.Context) error {
 		defer cancel()
 		var seed transport.Seed
 		if creds, seed, err = n.mesh.Join(jctx, n.set.Join); err != nil {
-			return fmt.Errorf("%w: ask the mesh's authority for a new token (cleave token)", err)
+			return adviseJoin(err)
 		}
 		if err := creds.Save(n.set.Data); err != nil {
 			return err
@@ -108,17 +111,50 @@ func (n *Node) startMesh(ctx context.Context) error {
 	if len(seeds) > 0 {
 		jctx, cancel := context.WithTimeout(ctx, joinTime)
 		defer cancel()
-		if err := n.peers.group.Join(jctx, seeds...); err != nil {
-			if !errors.Is(err, member.ErrNoSeed) {
-				return err
-			}
+		err := n.peers.group.Join(jctx, seeds...)
+		if errors.Is(err, transport.ErrRefused) && !errors.Is(err, admit.ErrEvicted) && n.set.Join != "" {
+			err = n.joinAnew(jctx)
+		}
+		switch {
+		case errors.Is(err, admit.ErrEvicted):
+			n.log.Error(evictedText, "err", err)
+		case errors.Is(err, transport.ErrRefused):
+			n.log.Error("the members of the mesh refuse this node: it needs a new token (cleave token, then --join)", "err", err)
+		case errors.Is(err, member.ErrNoSeed):
 			n.log.Warn("no member of the mesh answers yet: this node goes on alone and keeps listening", "err", err)
+		case err != nil:
+			return err
 		}
 	}
 	n.peers.refresh()
 	n.beside(n.peers.watch)
 	n.beside(n.watchPaths)
 	return nil
+}
+
+// adviseJoin says what to do about a join that has failed.
+func adviseJoin(err error) error {
+	switch {
+	case errors.Is(err, admit.ErrEvicted):
+		return fmt.Errorf("%w: it needs a new identity (another --data folder) and a new token", err)
+	case errors.Is(err, admit.ErrToken), errors.Is(err, admit.ErrTokenExpired), errors.Is(err, admit.ErrTokenSpent),
+		errors.Is(err, admit.ErrMalformed), errors.Is(err, admit.ErrForeign):
+		return fmt.Errorf("%w: ask the mesh's authority for a new token (cleave token)", err)
+	}
+	return fmt.Errorf("%w: is the node that made the token running, and can its UDP port be reached from here?", err)
+}
+
+// joinAnew uses the join token of a node whose membership is refused: it was away while its certificate or the mesh's key ended.
+func (n *Node) joinAnew(ctx context.Context) error {
+	creds, seed, err := n.mesh.Join(ctx, n.set.Join)
+	if err != nil {
+		return fmt.Errorf("%w: %w", transport.ErrRefused, adviseJoin(err))
+	}
+	if err := creds.Save(n.set.Data); err != nil {
+		return err
+	}
+	n.log.Info("joined the mesh anew")
+	return n.peers.group.Join(ctx, seed)
 }
 
 // keepTokens stores that a token was used.
@@ -184,6 +220,7 @@ func (n *Node) leave() {
 
 // watchPaths turns what transport sees of peers into events of requests and changes of paths.
 func (n *Node) watchPaths(ctx context.Context) {
+	told := false
 	for {
 		select {
 		case <-ctx.Done():
@@ -198,6 +235,10 @@ func (n *Node) watchPaths(ctx context.Context) {
 				n.peers.suspect(e.Peer, true)
 			case transport.PeerLost:
 				n.peers.suspect(e.Peer, true)
+				if errors.Is(e.Err, admit.ErrEvicted) && !told {
+					told = true
+					n.log.Error(evictedText, "told by", n.nodeName(e.Peer))
+				}
 			case transport.PeerRecovered, transport.PeerConnected:
 				n.peers.suspect(e.Peer, false)
 				n.links.apply()

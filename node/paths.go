@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cleave-mesh/cleave/node/client"
+	"github.com/cleave-mesh/cleave/node/member"
 	"github.com/cleave-mesh/cleave/planner"
 	"github.com/cleave-mesh/cleave/transport"
 )
@@ -202,7 +203,7 @@ func (d *directory) paths(ids []transport.PeerID) [][]planner.Path {
 	return out
 }
 
-// pathDocuments lists every known way for the HTTP interface.
+// pathDocuments lists every known way between nodes that are there, for the HTTP interface.
 func (d *directory) pathDocuments() []client.Path {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -211,7 +212,7 @@ func (d *directory) pathDocuments() []client.Path {
 	for _, p := range d.peers {
 		for to, r := range p.paths {
 			other, ok := d.peers[to]
-			if !ok {
+			if !ok || p.State != member.Alive || other.State != member.Alive {
 				continue
 			}
 			doc := client.Path{

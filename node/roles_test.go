@@ -42,3 +42,31 @@ func TestClientHostsNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestClientInfers has a client of the mesh ask for an inference, which others compute.
+func TestClientInfers(t *testing.T) {
+	authority := testNode(t, "authority", nil)
+	tok, err := testClient(t, authority).Token(t.Context(), client.TokenRequest{Uses: 1, Role: "client"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	guest := testNode(t, "guest", func(c *Config) { c.Join = tok.Token })
+	pushModel(t, testClient(t, authority), 1) // profiled by the authority alone
+	in, want := local(t)
+	c := testClient(t, guest)
+	var plan client.Plan
+	until(t, "the client to know who can run the model", func() error {
+		plan, err = c.Plan(t.Context(), client.PlanRequest{Model: "faces", Lossless: true, Install: true})
+		return err
+	})
+	res, err := c.Infer(t.Context(), client.InferRequest{Model: "faces", Plan: plan.ID, Inputs: in})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameOutputs(t, want, res.Outputs)
+	for _, s := range res.Report.Stages {
+		if s.Node != "authority" {
+			t.Errorf("stage %v ran on %s", s, s.Node)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package split
 
 import (
+	"math"
 	"slices"
 
 	"github.com/cleave-mesh/cleave/internal/tensor"
@@ -78,6 +79,7 @@ func (d dims) shape() tensor.Shape { return tensorOf(tensor.Invalid, d).Shape }
 
 // product is the product of the sizes; unknown when one is not known, unless another is 0.
 func (d dims) product() dim {
+	const most = min(MaxElements, math.MaxInt)
 	n := 1
 	unknown := -1
 	for i, x := range d {
@@ -89,7 +91,7 @@ func (d dims) product() dim {
 		case x.n < 0:
 			unknown = i
 		default:
-			if n > int(MaxElements)/x.n {
+			if n > most/x.n {
 				return unknownDim
 			}
 			n *= x.n

@@ -330,15 +330,9 @@ func fill(dst, pattern []byte) {
 	n := copy(dst, pattern)
 	block := fillBlock / len(pattern) * len(pattern)
 	for n < len(dst) {
-		n += copyBlock(dst[n:], dst[:min(n, block)])
+		n += tensor.Copy(dst[n:], dst[:min(n, block)])
 	}
 }
-
-// copyBlock is copy, in a function of its own because a goroutine can stop for the garbage collector where a function begins,
-// and cannot within copy: the collector would spin on another core for as long as a large fill takes.
-//
-//go:noinline
-func copyBlock(dst, src []byte) int { return copy(dst, src) }
 
 func (e *evaluation) shape() (*tensor.Tensor, error) {
 	s := e.in[0].Shape()

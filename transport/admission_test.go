@@ -172,6 +172,9 @@ func TestRevokeDropsConnections(t *testing.T) {
 	if _, err := out.Call(ctx, a.ID(), transport.KindUser, []byte("x")); !errors.Is(err, admit.ErrEvicted) {
 		t.Errorf("call by an evicted node: %v", err)
 	}
+	if err := a.Connect(ctx, out.ID()); !errors.Is(err, admit.ErrEvicted) || errors.Is(err, transport.ErrRefused) {
+		t.Errorf("dialling an evicted node: %v", err)
+	}
 }
 
 // TestDeputyFollowsNewKey changes the authority's key: a deputy that admits renews at the authority, not at itself, and what

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/quic-go/quic-go"
+
+	"github.com/cleave-mesh/cleave/transport/admit"
 )
 
 const (
@@ -24,8 +26,12 @@ func (h *Host) connect(ctx context.Context, id PeerID) (*link, error) {
 	if id == h.ID() {
 		return nil, fmt.Errorf("transport: connect: %s is this host itself", id.Short())
 	}
-	if h.Credentials() == nil {
+	creds := h.Credentials()
+	if creds == nil {
 		return nil, ErrNotMember
+	}
+	if public, err := id.Public(); err == nil && creds.Trust.Evicted(public) {
+		return nil, fmt.Errorf("transport: connect to %s: %w", id.Short(), admit.ErrEvicted)
 	}
 	r := h.remote(id)
 	if l := r.current(); l != nil {

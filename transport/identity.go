@@ -2,7 +2,9 @@ package transport
 
 import (
 	"crypto/ed25519"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -13,6 +15,7 @@ import (
 
 	ic "github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/quic-go/quic-go"
 )
 
 // identityFile is the name of the key file in a data folder.
@@ -127,6 +130,15 @@ func (p PeerID) Short() string {
 		return string(p)
 	}
 	return string(p[len(p)-8:])
+}
+
+// resetKey makes the tokens by which the host disowns connections that it knows nothing of. It stays the same when a node comes back
+// after a crash, so that its peers, which still hold connections to it, learn at once that those are over.
+func (i *Identity) resetKey() (key quic.StatelessResetKey) {
+	mac := hmac.New(sha256.New, i.private.Seed())
+	mac.Write([]byte("cleave stateless reset"))
+	copy(key[:], mac.Sum(nil))
+	return key
 }
 
 // Sign signs a statement in the host's name. tag separates one use of signatures from all others.

@@ -2,7 +2,6 @@ package transport
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"net"
@@ -144,10 +143,7 @@ func listen(ctx context.Context, cfg Config) (*Host, error) {
 
 // startQUIC puts QUIC onto the socket.
 func (h *Host) startQUIC() error {
-	var reset quic.StatelessResetKey
-	if _, err := rand.Read(reset[:]); err != nil {
-		return err
-	}
+	reset := h.identity.resetKey()
 	h.quicConf = &quic.Config{
 		HandshakeIdleTimeout:           handshakeTimeout,
 		MaxIdleTimeout:                 h.cfg.IdleTimeout,

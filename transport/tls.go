@@ -70,6 +70,11 @@ func (h *Host) SetCredentials(c *admit.Credentials) error {
 	}
 	h.credMu.Lock()
 	defer h.credMu.Unlock()
+	for _, r := range h.remotes() { // who refused the old ones may take these
+		r.mu.Lock()
+		r.refused = nil
+		r.mu.Unlock()
+	}
 	return h.setCredentials(c)
 }
 

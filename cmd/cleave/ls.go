@@ -53,9 +53,13 @@ func newLs() *cobra.Command {
 				if l := p.Configured; l != nil {
 					configured = fmt.Sprintf("%g Mbps, %g ms", l.Mbps, 2*l.DelayMS)
 				}
+				goodput, age := "-", "-" // not measured yet
+				if p.Mbps > 0 {
+					goodput, age = fmt.Sprintf("%.1f Mbps", p.Mbps), fmt.Sprintf("%.0f s", p.AgeMS/1e3)
+				}
 				rows = append(rows, []string{
-					p.From, p.To, fmt.Sprintf("%.2f ms", p.RTTMS), fmt.Sprintf("%.1f Mbps", p.Mbps), fmt.Sprintf("%.2f%%", p.Loss*100),
-					fmt.Sprintf("%.0f s", p.AgeMS/1e3), fmt.Sprintf("%.1f", p.Confidence), configured,
+					p.From, p.To, fmt.Sprintf("%.2f ms", p.RTTMS), goodput, fmt.Sprintf("%.2f%%", p.Loss*100), age,
+					fmt.Sprintf("%.1f", p.Confidence), configured,
 				})
 			}
 			return table(out, "FROM TO RTT GOODPUT LOSS AGE CONFIDENCE EMULATED", rows)

@@ -21,6 +21,9 @@ func newToken() *cobra.Command {
 			if valid < time.Second {
 				return fmt.Errorf("--valid %v: give at least 1s", valid)
 			}
+			if req.Uses < 1 {
+				return fmt.Errorf("--uses %d: give at least 1", req.Uses)
+			}
 			req.ValidSeconds = int(valid / time.Second)
 			t, err := api.client().Token(cmd.Context(), req)
 			if err != nil {

@@ -280,9 +280,17 @@ func (t *convTable) fill(tap, first, n int, addr, step uintptr) {
 	for n > 0 {
 		m := min(t.per-first%t.per, n)
 		tile := t.rows[tableAt(first, t.per, t.taps)+tap*tileRows:]
-		for i := range tile[:m] {
-			tile[i] = addr
-			addr += step
+		if m == tileRows {
+			whole := (*[tileRows]uintptr)(tile)
+			whole[0], whole[1], whole[2], whole[3] = addr, addr+step, addr+2*step, addr+3*step
+			addr += 4 * step
+			whole[4], whole[5], whole[6], whole[7] = addr, addr+step, addr+2*step, addr+3*step
+			addr += 4 * step
+		} else {
+			for i := range tile[:m] {
+				tile[i] = addr
+				addr += step
+			}
 		}
 		first, n = first+m, n-m
 	}
@@ -322,12 +330,27 @@ func (t *convTable) mergedPixel(at []uintptr, img, oy, ox int) {
 		default:
 			dst := t.pad[:t.k]
 			t.pad = t.pad[t.k:]
-			from, to := (first-ix0)*t.C, (last-ix0)*t.C
-			clear(dst[:from])
-			copy(dst[from:to], t.X[(row+first)*t.C:(row+last)*t.C])
-			clear(dst[to:])
+			padTap(dst, t.X[(row+first)*t.C:(row+last)*t.C], (first-ix0)*t.C)
 			at[kh*tileRows] = address(&dst[0])
 		}
+	}
+}
+
+// padTap copies x to dst from element from on and clears the rest of it.
+func padTap(dst, x []float32, from int) {
+	const short = 16 // elements that a loop has done before a call has begun
+	if len(dst) > short {
+		clear(dst[:from])
+		copy(dst[from:], x)
+		clear(dst[from+len(x):])
+		return
+	}
+	for i := range dst {
+		v := float32(0)
+		if j := i - from; uint(j) < uint(len(x)) {
+			v = x[j]
+		}
+		dst[i] = v
 	}
 }
 

@@ -61,7 +61,7 @@ func tiles(isa ISA, a *tileArgs, rows, width, panel int) {
 
 // skip moves a on by n whole tiles of per rows.
 func (a *tileArgs) skip(n, per int) {
-	a.rows = (*uintptr)(unsafe.Add(unsafe.Pointer(a.rows), n*int(a.taps)*tileRows*8))
+	a.rows = (*uintptr)(unsafe.Add(unsafe.Pointer(a.rows), n*int(a.taps)*tileRows*int(unsafe.Sizeof(*a.rows))))
 	a.c = unsafe.Add(a.c, uintptr(n*per)*a.ldc)
 	if a.residual != nil {
 		a.residual = unsafe.Add(a.residual, uintptr(n*per)*a.ldr)

@@ -7,6 +7,9 @@ func TestTranspose(t *testing.T) {
 		r := seeded(t)
 		for range rounds(600) {
 			x := &Transpose{Batch: 1 + r.IntN(3), Rows: 1 + r.IntN(1+r.IntN(70)), Cols: 1 + r.IntN(1+r.IntN(70))}
+			if r.IntN(8) == 0 { // several units of few rows
+				x.Rows, x.Cols = 1+r.IntN(6), 500+r.IntN(5000)
+			}
 			x.X = uniform(r, x.Batch*x.Rows*x.Cols)
 			var intact func()
 			x.Y, intact = guarded(t, len(x.X), r.IntN(16), float32(9))

@@ -35,7 +35,7 @@ func (s Shape) Elements() (int, error) {
 			return 0, nil
 		}
 		hi, lo := bits.Mul64(n, uint64(d))
-		if hi != 0 || lo > math.MaxInt64 {
+		if hi != 0 || lo > math.MaxInt {
 			return 0, fmt.Errorf("%w %v: too many elements", ErrShape, s)
 		}
 		n = lo
@@ -80,7 +80,7 @@ func Bytes(d DType, s Shape) (int, error) {
 		return 0, fmt.Errorf("%s has no fixed element width", d)
 	}
 	hi, lo := bits.Mul64(uint64(n), uint64(w))
-	if hi != 0 || lo > math.MaxInt64-7 {
+	if hi != 0 || lo > math.MaxInt64-7 || (lo+7)/8 > math.MaxInt {
 		return 0, fmt.Errorf("%w %v of %s: too many bytes", ErrShape, s, d)
 	}
 	return int((lo + 7) / 8), nil

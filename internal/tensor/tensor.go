@@ -97,10 +97,28 @@ func (t *Tensor) Clone() *Tensor {
 	c := &Tensor{dtype: t.dtype, shape: t.shape.Clone(), text: slices.Clone(t.text)}
 	if t.dtype != String {
 		c.data = AlignedBytes(len(t.data))
-		copy(c.data, t.data)
+		Copy(c.data, t.data)
 	}
 	return c
 }
+
+// Copy is the copy of bytes, piece by piece: a goroutine can stop for the garbage collector between two pieces but not within
+// one, and the collector would spin on another core for as long as a large copy takes.
+func Copy(dst, src []byte) int {
+	n := min(len(dst), len(src))
+	for at := 0; at < n; at += copyPiece {
+		copyOne(dst[at:n], src[at:min(n, at+copyPiece)])
+	}
+	return n
+}
+
+// copyPiece is the most bytes that Copy copies at once.
+const copyPiece = 64 << 10
+
+// copyOne is copy, in a function of its own because a goroutine can stop where a function begins.
+//
+//go:noinline
+func copyOne(dst, src []byte) { copy(dst, src) }
 
 // Reshape is a tensor of shape s over the same buffer. It fails when the number of elements differs.
 func (t *Tensor) Reshape(s Shape) (*Tensor, error) {

@@ -1,6 +1,7 @@
 package tensor
 
 import (
+	"bytes"
 	"errors"
 	"math"
 	"testing"
@@ -17,7 +18,7 @@ func TestShapeElements(t *testing.T) {
 		{Shape{2, 3, 4}, 24, false},
 		{Shape{math.MaxInt, 0, math.MaxInt}, 0, false},
 		{Shape{math.MaxInt, math.MaxInt, 0}, 0, true}, // the product of the sizes before the 0 overflows already
-		{Shape{1 << 32, 1 << 32}, 0, true},
+		{Shape{math.MaxInt, 3}, 0, true},
 		{Shape{3, Unknown}, 0, true},
 	} {
 		n, err := c.shape.Elements()
@@ -106,5 +107,20 @@ func TestReshapeSharesTheBuffer(t *testing.T) {
 	}
 	if c := x.Clone(); !c.Equal(x) || &c.Bytes()[0] == &x.Bytes()[0] {
 		t.Error("Clone is not an equal copy")
+	}
+}
+
+func TestCopy(t *testing.T) {
+	for _, n := range []int{0, 1, copyPiece - 1, copyPiece, copyPiece + 1, 3*copyPiece + 5} {
+		src, dst := make([]byte, n), make([]byte, n+1)
+		for i := range src {
+			src[i] = byte(i*7 + i>>8)
+		}
+		if k := Copy(dst, src); k != n || !bytes.Equal(dst[:n], src) || dst[n] != 0 {
+			t.Errorf("copy of %d bytes copied %d", n, k)
+		}
+		if k := Copy(dst[:n/2], src); k != n/2 {
+			t.Errorf("copy of %d bytes into %d copied %d", n, n/2, k)
+		}
 	}
 }

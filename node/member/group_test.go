@@ -155,6 +155,36 @@ func TestJoinNobody(t *testing.T) {
 	}
 }
 
+// TestEvictionsOutlastTheirDeputy evicts a node by a deputy and then the deputy: the authority takes the eviction over, or who learns of
+// the deputy's first would not believe it.
+func TestEvictionsOutlastTheirDeputy(t *testing.T) {
+	m := transporttest.New(t, 2, nil)
+	g := start(t, m.Hosts[0], "")
+	id, err := transport.NewIdentity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	deputy, err := admit.NewIssuer(id.Private(), m.Credentials(t, id, admit.Authority).Chain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Evict(deputy, m.Hosts[1].ID()); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Evict(m.Authority, id.ID()); err != nil {
+		t.Fatal(err)
+	}
+	all := m.Hosts[0].Credentials().Trust.Revocations()
+	for _, r := range all {
+		if r.Issuer != admit.KeyOf(m.Authority.Public()) {
+			t.Error("an eviction rests on an evicted deputy")
+		}
+	}
+	if len(all) != 2 {
+		t.Errorf("%d evictions", len(all))
+	}
+}
+
 func TestEvictedStaysOut(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()

@@ -8,7 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cleave-mesh/cleave/transport"
 	"github.com/cleave-mesh/cleave/transport/admit"
+	"github.com/cleave-mesh/cleave/transport/transporttest"
 )
 
 // The wire format is a promise to nodes of other versions: these bytes must never change.
@@ -68,6 +70,44 @@ func TestStore(t *testing.T) {
 	}
 	if n := len(s.records[b]); n != MaxKeys {
 		t.Errorf("%d keys of one node, limit %d", n, MaxKeys)
+	}
+}
+
+// TestForgedRecords lets a group hear records that their owner did not sign, and some of an owner that was evicted.
+func TestForgedRecords(t *testing.T) {
+	m := transporttest.New(t, 2, nil)
+	g, err := Start(Config{Host: m.Hosts[0]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	owner := m.Hosts[1]
+	public, err := owner.ID().Public()
+	if err != nil {
+		t.Fatal(err)
+	}
+	hear := func(version uint64, by *transport.Host, tag string) bool {
+		r := Record{Node: owner.ID(), Key: "x", Version: version, public: admit.KeyOf(public)}
+		copy(r.signature[:], by.Sign(tag, r.appendSigned(nil)))
+		g.hear(r.append([]byte{rumourRecord}))
+		got, ok := g.Get(owner.ID(), "x")
+		return ok && got.Version == version
+	}
+	if !hear(1, owner, recordTag) {
+		t.Error("a genuine record was not taken")
+	}
+	if hear(2, m.Hosts[0], recordTag) {
+		t.Error("a record that another node signed was taken")
+	}
+	if hear(3, owner, "other words") {
+		t.Error("a signature made for something else was taken")
+	}
+	if err := g.Evict(m.Authority, owner.ID()); err != nil {
+		t.Fatal(err)
+	}
+	g.store.welcome(admit.KeyOf(public)) // as if its grave were old
+	if hear(4, owner, recordTag) {
+		t.Error("a record of an evicted node was taken")
 	}
 }
 

@@ -40,8 +40,14 @@ func (e *encoder) model(g *split.Graph) ([]byte, error) {
 	for _, key := range slices.Sorted(maps.Keys(g.Metadata)) {
 		m.MetadataProps = append(m.MetadataProps, &onnxpb.StringStringEntryProto{Key: key, Value: g.Metadata[key]})
 	}
-	e.open = hasBranches(g)
 	var err error
+	if e.open = hasBranches(g); e.open {
+		shapes, err := inputShapes(g)
+		if err != nil {
+			return nil, fmt.Errorf("encode model: %w", err)
+		}
+		m.MetadataProps = append(m.MetadataProps, &onnxpb.StringStringEntryProto{Key: shapesKey, Value: shapes})
+	}
 	if m.Graph, err = e.graph(g, nil); err != nil {
 		return nil, fmt.Errorf("encode model: %w", err)
 	}

@@ -1,9 +1,13 @@
 package onnx
 
 import (
+	"encoding/json"
+	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/cleave-mesh/cleave/internal/onnxpb"
+	"github.com/cleave-mesh/cleave/internal/tensor"
 	"github.com/cleave-mesh/cleave/split"
 )
 
@@ -11,7 +15,7 @@ import (
 // its shapes are open, and that no longer fit when they are stated, are written in another way:
 //
 //   - a branch that is not taken at these sizes may not fit them (a model for two sampling rates): a model with an If states no
-//     sizes, only ranks;
+//     sizes, only ranks. Those of its inputs, from which the others follow, are metadata (shapesKey), which Decode puts back;
 //   - Range takes scalars, and vectors of one element when nobody looks: such a bound gets a Squeeze in front.
 
 // hasBranches reports whether g has an If, in subgraphs too.
@@ -21,6 +25,51 @@ func hasBranches(g *split.Graph) bool {
 		o.Subgraphs(func(_ string, sub *split.Graph) { found = found || hasBranches(sub) })
 		return found
 	})
+}
+
+// shapesKey is the metadata with the shapes of the inputs of a model that states no sizes: a JSON object of sizes by name, -1 for one that
+// is open.
+const shapesKey = "cleave.input_shapes"
+
+// inputShapes is that metadata of g.
+func inputShapes(g *split.Graph) (string, error) {
+	shapes := map[string]tensor.Shape{}
+	for _, id := range g.Inputs {
+		if v := &g.Values[id]; v.Shape != nil {
+			shapes[v.Name] = v.Shape
+		}
+	}
+	text, err := json.Marshal(shapes)
+	return string(text), err
+}
+
+// takeShapes gives the inputs of g the shapes that its metadata states.
+func takeShapes(g *split.Graph) error {
+	text, ok := g.Metadata[shapesKey]
+	if !ok {
+		return nil
+	}
+	if g.Metadata = maps.Clone(g.Metadata); len(g.Metadata) == 1 {
+		g.Metadata = nil
+	}
+	delete(g.Metadata, shapesKey)
+	var shapes map[string]tensor.Shape
+	if err := json.Unmarshal([]byte(text), &shapes); err != nil {
+		return fmt.Errorf("%w: metadata %s: %v", split.ErrInvalid, shapesKey, err)
+	}
+	for _, id := range g.Inputs {
+		v := &g.Values[id]
+		s, ok := shapes[v.Name]
+		if !ok {
+			continue
+		}
+		fits := func(was, n int) bool { return n >= tensor.Unknown && (was < 0 || was == n) }
+		if len(s) != len(v.Shape) || v.Shape == nil || !slices.EqualFunc(v.Shape, s, fits) {
+			return fmt.Errorf("%w: metadata %s: input %q is %v, not %v", split.ErrInvalid, shapesKey, v.Name, v.Shape, s)
+		}
+		v.Shape = s
+	}
+	return nil
 }
 
 // scalars are the nodes that make scalars of o's inputs where it is a Range with bounds of one dimension; n, o's node, reads

@@ -58,6 +58,9 @@ func (r *reader) read() (*split.Graph, error) {
 		}
 		g.Metadata[kv.Key] = kv.Value
 	}
+	if err := takeShapes(g); err != nil {
+		return nil, err
+	}
 	return g, nil
 }
 

@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -190,5 +191,63 @@ func TestSharedModels(t *testing.T) {
 				roundTrip(t, stage.Graph)
 			}
 		})
+	}
+}
+
+// TestEncodeBranches: a model with an If states no sizes for other engines, and keeps those of its inputs.
+func TestEncodeBranches(t *testing.T) {
+	pair := split.Type{DType: tensor.Float32, Shape: tensor.Shape{2}}
+	branch := func(name, op string) *split.Graph {
+		b := split.NewBuilder(name, ModernOpset)
+		b.Prefix(name)
+		b.Output(b.Op(op, nil, b.Capture("x", pair)))
+		g, err := b.Graph()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return g
+	}
+	b := split.NewBuilder("branches", ModernOpset)
+	x, cond := b.Input("x", pair), b.Input("cond", split.Type{DType: tensor.Bool, Shape: tensor.Shape{}})
+	open := b.Input("open", split.Type{DType: tensor.Float32, Shape: tensor.Shape{tensor.Unknown, 3}, Params: []string{"n", ""}})
+	y := b.Value("y", split.Type{})
+	b.Add(split.Op{
+		Type: "If", Inputs: []split.ValueID{cond}, Captures: []split.ValueID{x}, Outputs: []split.ValueID{y},
+		Attrs: map[string]split.Attr{"then_branch": branch("then", "Relu"), "else_branch": branch("else", "Neg")},
+	})
+	b.Output(y)
+	b.Output(b.Op("Relu", nil, open))
+	g, err := b.Graph()
+	if err != nil {
+		t.Fatal(err)
+	}
+	roundTrip(t, g)
+	file, err := Encode(g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := Decode(file, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if back.Metadata != nil {
+		t.Errorf("metadata: %v", back.Metadata)
+	}
+	for i, id := range g.Inputs {
+		if got, want := back.Values[back.Inputs[i]].Type().String(), g.Values[id].Type().String(); got != want {
+			t.Errorf("input %d is %s, was %s", i, got, want)
+		}
+	}
+	for _, bad := range []string{"[]", `{"x":[3,1]}`, `{"x":[-2]}`} {
+		g.Metadata = map[string]string{shapesKey: bad}
+		plain := *g
+		plain.Ops = nil // no If, so that Encode writes the metadata as it stands
+		plain.Outputs = plain.Inputs
+		if file, err = Encode(&plain); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Decode(file, ""); !errors.Is(err, split.ErrInvalid) {
+			t.Errorf("%s gives %v", bad, err)
+		}
 	}
 }

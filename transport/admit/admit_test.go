@@ -116,6 +116,13 @@ func TestRevoke(t *testing.T) {
 	if _, err := trust.Verify(late, public(key('l')), now.Add(2*time.Minute)); !errors.Is(err, admit.ErrEvicted) {
 		t.Errorf("a member admitted by an evicted deputy: %v", err)
 	}
+	plain := deputy.Evict(public(key('o')), now)
+	plain.Issuer, plain.Chain = admit.KeyOf(public(key('o'))), other
+	signed := plain.Append(nil)[:1+16+32+8+32] // all before the signature
+	copy(plain.Signature[:], ed25519.Sign(key('o'), append([]byte("cleave revocation\x00"), signed...)))
+	if _, err := trust.Revoke(plain, now); !errors.Is(err, admit.ErrForged) {
+		t.Errorf("a revocation by a plain member: %v", err)
+	}
 	forged := founder.Evict(public(key('o')), now)
 	forged.Subject = admit.KeyOf(public(key('z')))
 	if _, err := trust.Revoke(forged, now); !errors.Is(err, admit.ErrForged) {

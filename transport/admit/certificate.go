@@ -44,9 +44,9 @@ var (
 	// ErrToken says that a token was not made by this authority or was changed.
 	ErrToken = errors.New("join token is not valid here")
 	// ErrTokenExpired says that a token came too late.
-	ErrTokenExpired = errors.New("join token has expired: ask for a new one (cleave token)")
+	ErrTokenExpired = errors.New("join token has expired")
 	// ErrTokenSpent says that a token has been used as often as it may be.
-	ErrTokenSpent = errors.New("join token has been used up: ask for a new one (cleave token)")
+	ErrTokenSpent = errors.New("join token has been used up")
 )
 
 // MeshID names a mesh: the first 16 bytes of a hash of its founding authority's public key.

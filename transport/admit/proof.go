@@ -49,7 +49,7 @@ func (p Proof) Check(authority Key, subject ed25519.PublicKey, now time.Time) er
 		return ErrStranger
 	}
 	if last := p.Chain[len(p.Chain)-1].Issuer; last != authority && p.Chain[0].Subject != authority {
-		return fmt.Errorf("the seed is not of the token's mesh: %w", ErrForeign)
+		return fmt.Errorf("the seed is not of the token's mesh, or the mesh has changed its key since: %w", ErrForeign)
 	}
 	_, err := NewCredentials(p.founder(), p.Chain, subject, now, p.Line...)
 	return err

@@ -35,9 +35,9 @@ const (
 	limitedShare = 0.25
 	// idleWindows is how many windows in a row the pacer may hold back nothing before it lets go.
 	idleWindows = 40
-	// longQueue is the bytes that a path's queue has held above which it takes bursts: what it loses then, it loses because more was sent
-	// than it carries, which is QUIC's own affair.
-	longQueue = 64 << 10
+	// longQueue is the bytes that a path's queue has held above which it takes bursts, as does one that has held packets for a round trip:
+	// what is lost then, is lost because more was sent than the path carries, which is QUIC's own affair.
+	longQueue = 32 << 10
 	// maxRate is the rate in bytes per second above which ten packets at once are nothing to a queue.
 	maxRate = 25e6
 )
@@ -101,7 +101,8 @@ func (p *Pacer) Step(now time.Time, s Sample) float64 {
 // window takes one measurement: bytes per second delivered, the share lost, and whether the pacer set the rate.
 func (p *Pacer) window(delivered, loss float64, limited bool) {
 	if !p.on {
-		if loss >= burstLoss && delivered*p.queued.Seconds() < longQueue {
+		queued := p.queued.Seconds()
+		if loss >= burstLoss && delivered*queued < longQueue && p.least*queued < leastWindow {
 			*p = Pacer{at: p.at, base: p.base, on: true, starting: true, path: max(delivered, p.least), gain: startGain, every: soonProbe}
 		}
 		return

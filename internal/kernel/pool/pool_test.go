@@ -51,7 +51,7 @@ func crew(t *testing.T, n int) *workers {
 }
 
 // enough is work that is worth waking every worker, in nanoseconds.
-const enough = 1 << 40
+const enough = 1 << 30
 
 func TestEveryUnitOnce(t *testing.T) {
 	ws := crew(t, 3)

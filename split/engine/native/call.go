@@ -3,6 +3,7 @@ package native
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/cleave-mesh/cleave/internal/tensor"
 	"github.com/cleave-mesh/cleave/split"
@@ -10,7 +11,7 @@ import (
 )
 
 // maxTensorBytes is the most that one op may ask for at run time, so that a small bad model cannot exhaust a machine.
-const maxTensorBytes = 8 << 30
+const maxTensorBytes = min(8<<30, math.MaxInt/2)
 
 // call is one evaluation of one op by its reference implementation.
 type call struct {

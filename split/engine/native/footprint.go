@@ -33,6 +33,10 @@ type tabled interface {
 
 func (s *rowsStep) tables() int { return 4 * cap(s.from) }
 
+func (s *rowPairs) tables() int { return 4 * (cap(s.at[0]) + cap(s.at[1])) }
+
+func (s *broadcastStep) tables() int { return s.rowPairs.tables() + 4*cap(s.repeated) }
+
 func (s *padStep) tables() int { return 4 * (cap(s.from) + cap(s.cells)) }
 
 func (s *scatterStep) tables() int { return 8 * cap(s.to) }
