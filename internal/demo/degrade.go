@@ -14,6 +14,8 @@ const (
 	settled = 8
 	// adaptPatience is how long the mesh may take to change its plan.
 	adaptPatience = 12 * time.Second
+	// settlePatience is how long a machine that was busy while the mesh measured itself has to become quiet.
+	settlePatience = 30 * time.Second
 )
 
 // degrade is the second act: under the rule that the picture stays, requests run one after the other, the link gets worse,
@@ -86,7 +88,7 @@ func (d *director) steadyOver(ctx context.Context, link topology.Link) (client.P
 		if err != nil || crosses(plan, link) {
 			return plan, latency, err
 		}
-		if time.Since(began) > adaptPatience {
+		if time.Since(began) > settlePatience {
 			return plan, 0, fmt.Errorf("the plan does not use the link %s, so its fall would change nothing: is this machine busy?", link.Name)
 		}
 		over, err := d.plan(ctx, client.PlanRequest{Strategy: client.BestInputsStay, Via: []string{link.To}})
