@@ -24,6 +24,7 @@ const (
 	keyNode    = "node"
 	keyModels  = "models"
 	keyPaths   = "paths"
+	keyLoad    = "load"
 	keyProfile = "profile/" // and the start of the graph's digest
 )
 
@@ -74,6 +75,7 @@ type peer struct {
 	models   modelsRecord
 	paths    map[transport.PeerID]pathRecord
 	profiles map[string]*graphProfile // by graph digest
+	load     loadRecord
 }
 
 // directory is this node's picture of the mesh, made from records. It is safe for concurrent use.
@@ -202,7 +204,7 @@ func (d *directory) refresh() {
 	records := d.group.Records("")
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	before := d.aliveLocked()
+	before, self := d.aliveLocked(), d.n.mesh.ID()
 	here := map[transport.PeerID]bool{}
 	for _, m := range nodes {
 		here[m.ID] = true
@@ -227,12 +229,14 @@ func (d *directory) refresh() {
 			continue
 		}
 		d.seen[r.Node][r.Key] = r.Version
-		paths, profiles := p.take(r)
-		if paths || profiles {
+		before := p.load.others(self)
+		paths, speeds := p.take(r)
+		speeds = speeds || p.load.others(self) != before
+		if paths || speeds {
 			d.n.plansStale.Store(true)
 		}
-		if profiles {
-			d.n.profilesStale.Store(true)
+		if speeds {
+			d.n.speedsStale.Store(true)
 		}
 	}
 	if before != d.aliveLocked() {
@@ -274,6 +278,11 @@ func (p *peer) take(r *member.Record) (paths, profiles bool) {
 				p.paths[w.To] = w
 				paths = paths || changed(old[w.To].Goodput, w.Goodput) || changed(old[w.To].RTT.Seconds(), w.RTT.Seconds())
 			}
+		}
+	case r.Key == keyLoad:
+		var v loadRecord
+		if json.Unmarshal(r.Value, &v) == nil && v.valid() {
+			p.load = v
 		}
 	case strings.HasPrefix(r.Key, keyProfile):
 		var v graphProfile
@@ -366,7 +375,7 @@ func (d *directory) machines(graph string) ([]placement.Machine, [][]planner.Pat
 	ids := make([]transport.PeerID, len(peers))
 	for i, p := range peers {
 		ids[i] = p.ID
-		ms[i] = placement.Machine{ID: p.ID, Name: p.info.Name, Speed: p.info.Speed, Memory: p.info.Memory, Power: p.info.Power}
+		ms[i] = placement.Machine{ID: p.ID, Name: p.info.Name, Speed: p.info.Speed, Memory: p.info.Memory, Power: p.info.Power, Load: p.load.others(peers[0].ID)}
 		if g := p.profiles[graph]; g != nil && g.Failure == "" && p.Role != admit.Client { // a client hosts nothing
 			ms[i].Profiles = g.Backends
 		}

@@ -282,6 +282,8 @@ func (n *Node) runTask(ctx context.Context, f *frameHere, task session.Task, in 
 		if err != nil {
 			return nil, 0, err
 		}
+		end := time.Now()
+		n.loads.add(f.frame.Nodes[entryNode], end.Add(-took), end)
 		out := make([]*tensor.Tensor, len(task.Out))
 		for i, v := range task.Out {
 			for j, made := range st.Out() {

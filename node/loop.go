@@ -34,9 +34,10 @@ func (n *Node) controlLoop(ctx context.Context) {
 		}
 		n.links.apply()
 		n.publishPaths()
+		n.peers.set(keyLoad, n.loads.record(time.Now()))
 		n.probeStale()
 		if epoch := n.peers.epoch(); n.plansStale.Swap(false) || epoch != seen {
-			search = n.profilesStale.Swap(false) || epoch != seen
+			search = n.speedsStale.Swap(false) || epoch != seen
 			seen, again = epoch, confirmLooks
 		}
 		if again > 0 {
@@ -130,14 +131,14 @@ func (n *Node) review(ctx context.Context, epoch uint64, machines map[string]*co
 	}
 }
 
-// candidate is a plan as it is predicted over the present paths.
+// candidate is a plan as it is predicted over the present paths and loads.
 func (n *Node) candidate(lp *livePlan) control.Candidate {
 	c := control.Candidate{ID: lp.id, Latency: math.Inf(1)}
 	codings := planner.Codings{}
 	for _, t := range lp.plan.Transfers {
 		codings[planner.Hop{Value: t.Value, To: t.To}] = t.Coding
 	}
-	p := n.presentPaths(lp)
+	p := n.present(lp)
 	if again, err := planner.Evaluate(p, lp.plan.Place, codings); err == nil {
 		c.Latency, c.Deviation = planner.ExpectedLatency(p, again).Seconds(), deviation(p, again)
 	}

@@ -48,6 +48,7 @@ type Node struct {
 	flights      *flightTable
 	doubts       *doubts
 	overheads    *overheads
+	loads        *loads
 	plans        *planTable
 	runs         *runTable
 	metrics      *metrics
@@ -56,8 +57,8 @@ type Node struct {
 	authority *admit.Issuer
 	// plansStale is set when a path has changed since the control loop last looked.
 	plansStale atomic.Bool
-	// profilesStale is set when a profile has changed since then.
-	profilesStale atomic.Bool
+	// speedsStale is set when a profile or a load has changed since then.
+	speedsStale atomic.Bool
 	// lastUse is when a request last began here, by now().
 	lastUse atomic.Int64
 	// probing is set while a stale path is measured: one at a time.
@@ -81,7 +82,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{
-		set: set, log: set.Log, begun: time.Now(), transfers: newTransferTable(), frames: newFrameTable(), flights: newFlightTable(), doubts: newDoubts(), overheads: newOverheads(),
+		set: set, log: set.Log, begun: time.Now(), transfers: newTransferTable(), frames: newFrameTable(), flights: newFlightTable(), doubts: newDoubts(), overheads: newOverheads(), loads: newLoads(),
 		plans: newPlanTable(set.MaxRequests), runs: newRunTable(), fetches: newFetchTable(),
 		calibrations: newCalibrations(), grpcErrors: connect.NewErrorWriter(),
 	}

@@ -53,7 +53,7 @@ func (n *Node) lookUp(lp *livePlan) *livePlan {
 		return nil
 	}
 	begin := time.Now()
-	p := n.presentPaths(lp)
+	p := n.present(lp)
 	plan := t.plan(p)
 	if plan == nil {
 		return nil

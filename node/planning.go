@@ -236,7 +236,7 @@ const rawOverhead = 64
 // planRest plans what remains of a request whose plan broke, and makes it ready. It gives the plan in the ids of the request's
 // problem, and the new plan's id.
 func (n *Node) planRest(ctx context.Context, lp *livePlan, e session.Replan) (*planner.Plan, string, error) {
-	rest := session.Resume(n.presentPaths(lp), e)
+	rest := session.Resume(n.present(lp), e)
 	solver, err := planner.Lookup("")
 	if err != nil {
 		return nil, "", err
@@ -254,10 +254,14 @@ func (n *Node) planRest(ctx context.Context, lp *livePlan, e session.Replan) (*p
 	return up, planID(lp.frame.id, up), nil
 }
 
-// presentPaths is the plan's problem with the paths as they are now.
-func (n *Node) presentPaths(lp *livePlan) *planner.Problem {
+// present is the plan's problem with the paths and loads as they are now.
+func (n *Node) present(lp *livePlan) *planner.Problem {
 	p := *lp.problem
 	p.Paths = n.peers.paths(lp.frame.frame.Nodes)
+	p.Nodes = slices.Clone(p.Nodes)
+	for i, load := range n.peers.loads(lp.frame.frame.Nodes) {
+		p.Nodes[i].Load = load
+	}
 	return &p
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/cleave-mesh/cleave/internal/tensor"
@@ -100,40 +99,5 @@ func fill(data []float32, shape tensor.Shape) {
 		x, y := float64(i%width)/float64(width), float64(i/width)/97
 		noise = noise*1664525 + 1013904223
 		data[i] = float32(0.5 + 0.3*math.Sin(7*x+y) + 0.15*math.Sin(31*x-3*y) + 0.05*float64(noise>>8)/(1<<24) - 0.025)
-	}
-}
-
-// meterSpan is the time over which the load is averaged.
-const meterSpan = 5 * time.Second
-
-// meter is an exponentially decaying share of busy time.
-type meter struct {
-	mu   sync.Mutex
-	load float64   // guarded by mu
-	last time.Time // guarded by mu
-}
-
-func (m *meter) add(begin, end time.Time) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.decay(begin)
-	m.load = 1 - (1-m.load)*math.Exp(-float64(end.Sub(begin))/float64(meterSpan))
-	m.last = end
-}
-
-func (m *meter) share(now time.Time) float64 {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.decay(now)
-	return m.load
-}
-
-// decay lets idle time pass; m.mu is held.
-func (m *meter) decay(now time.Time) {
-	if d := now.Sub(m.last); d > 0 && !m.last.IsZero() {
-		m.load *= math.Exp(-float64(d) / float64(meterSpan))
-	}
-	if now.After(m.last) {
-		m.last = now
 	}
 }

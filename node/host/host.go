@@ -41,7 +41,7 @@ type Config struct {
 type Host struct {
 	cfg  Config
 	turn chan struct{} // holds the one right to run a stage
-	busy meter
+	busy Meter
 
 	mu      sync.Mutex
 	stages  map[uint64]*list.Element    // guarded by mu; values are *Stage
@@ -81,7 +81,7 @@ func (noLock) Unlock() {}
 func (h *Host) Speed() float64 { return h.cfg.Speed }
 
 // Load is the share of the last seconds in which a stage ran, in [0, 1].
-func (h *Host) Load() float64 { return h.busy.share(time.Now()) }
+func (h *Host) Load() float64 { return h.busy.Share(time.Now()) }
 
 // Backends lists the engines' names.
 func (h *Host) Backends() []string {

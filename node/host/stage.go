@@ -87,7 +87,7 @@ func (s *Stage) Run(ctx context.Context, in []*tensor.Tensor) (out []*tensor.Ten
 		return nil, 0, ErrEvicted
 	}
 	begin := time.Now()
-	defer func() { s.host.busy.add(begin, time.Now()) }()
+	defer func() { s.host.busy.Add(begin, time.Now()) }()
 	values := make([]tensor.Value, len(in))
 	for i, t := range in {
 		values[i] = t
