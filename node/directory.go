@@ -62,6 +62,7 @@ type pathRecord struct {
 	Spread     float64          `json:"spread"`
 	Loss       float64          `json:"loss"`
 	Confidence float64          `json:"confidence"`
+	Relayed    bool             `json:"relayed,omitempty"`
 	// Measured is when the goodput was last seen, in unix nanoseconds of the record's node; 0 when never.
 	Measured int64 `json:"measured"`
 	// Link is the emulated link, nil when the way is real.

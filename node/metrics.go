@@ -90,6 +90,7 @@ var (
 	pathRTT = prometheus.NewDesc("cleave_path_rtt_seconds", "Least round-trip time of the last seconds.", []string{"to"}, nil)
 	pathBPS = prometheus.NewDesc("cleave_path_goodput_bytes_per_second", "Measured goodput towards a node.", []string{"to"}, nil)
 	pathOff = prometheus.NewDesc("cleave_path_loss_ratio", "Share of packets lost lately.", []string{"to"}, nil)
+	pathVia = prometheus.NewDesc("cleave_path_relayed", "1 when packets go through a relay.", []string{"to"}, nil)
 	members = prometheus.NewDesc("cleave_members", "Members of the mesh, by state.", []string{"state"}, nil)
 )
 
@@ -97,6 +98,7 @@ func (pathCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- pathRTT
 	ch <- pathBPS
 	ch <- pathOff
+	ch <- pathVia
 	ch <- members
 }
 
@@ -111,9 +113,14 @@ func (c pathCollector) Collect(ch chan<- prometheus.Metric) {
 			continue
 		}
 		seen[to] = true
+		relayed := 0.0
+		if st.Relayed {
+			relayed = 1
+		}
 		ch <- prometheus.MustNewConstMetric(pathRTT, prometheus.GaugeValue, rttOf(st).Seconds(), to)
 		ch <- prometheus.MustNewConstMetric(pathBPS, prometheus.GaugeValue, st.Goodput, to)
 		ch <- prometheus.MustNewConstMetric(pathOff, prometheus.GaugeValue, st.Loss, to)
+		ch <- prometheus.MustNewConstMetric(pathVia, prometheus.GaugeValue, relayed, to)
 	}
 	states := map[string]int{}
 	for _, d := range c.n.peers.nodeDocuments() {

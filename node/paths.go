@@ -135,7 +135,7 @@ func (n *Node) publishPaths() {
 		r := pathRecord{
 			To: st.Peer, RTT: round(rttOf(st)), Jitter: st.Jitter.Round(100 * time.Microsecond), Goodput: roundTo(st.Goodput, 0.01), Spread: roundTo(st.Spread, 0.1),
 			Loss: roundTo(st.Loss, 0.1), Confidence: roundTo(st.Confidence, 0.1), Link: n.links.to(n.nodeName(st.Peer)),
-			Overhead: n.overheads.of(st.Peer).Round(overheadStep),
+			Overhead: n.overheads.of(st.Peer).Round(overheadStep), Relayed: st.Relayed,
 		}
 		if st.Goodput > 0 {
 			r.Measured = time.Now().Add(-st.Age).Round(time.Second).UnixNano()
@@ -217,7 +217,7 @@ func (d *directory) pathDocuments() []client.Path {
 			}
 			doc := client.Path{
 				From: p.info.Name, To: other.info.Name, RTTMS: ms(r.RTT), Mbps: r.Goodput * 8 / 1e6, Loss: r.Loss,
-				Confidence: r.Confidence, Configured: r.Link,
+				Confidence: r.Confidence, Relayed: r.Relayed, Configured: r.Link,
 			}
 			if r.Measured > 0 {
 				doc.AgeMS = max(0, ms(now.Sub(time.Unix(0, r.Measured))))

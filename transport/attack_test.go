@@ -273,6 +273,42 @@ func TestNoiseAndHalfOpenHandshakes(t *testing.T) {
 	_ = silent.Close()
 }
 
+// TestJoinsAreBounded keeps more joins open than a host serves, each with all that its windows take in. Those beyond are cut, members are
+// served, and joining works again when the places are free.
+func TestJoinsAreBounded(t *testing.T) {
+	ctx := testContext(t)
+	m := target(t)
+	to := udpAddr(t, m.Hosts[0])
+	a := newAttacker(t, identity(t), nil)
+	a.conf.NextProtos = []string{"cleave-join/1"}
+	a.conf.VerifyPeerCertificate = nil // libp2p's can be used once
+	const maxJoins = 16                // that the host serves at a time
+	var open []*quic.Conn
+	for range 2 * maxJoins {
+		conn, err := a.tr.Dial(ctx, to, a.conf.Clone(), nil)
+		if err == nil {
+			open = append(open, conn)
+		}
+	}
+	until := time.NewTimer(5 * time.Second)
+	defer until.Stop()
+	cut := 0
+	for _, conn := range open[min(len(open), maxJoins):] {
+		select {
+		case <-conn.Context().Done():
+			cut++
+		case <-until.C:
+		}
+	}
+	if cut < len(open)-maxJoins || len(open) < maxJoins {
+		t.Errorf("%d of %d joins beyond %d were cut", cut, len(open)-maxJoins, maxJoins)
+	}
+	alive(ctx, t, m)
+	for _, conn := range open {
+		_ = conn.CloseWithError(0, "")
+	}
+}
+
 // deaf is a socket that hears nothing.
 type deaf struct {
 	net.PacketConn

@@ -17,6 +17,8 @@ import (
 const (
 	// joinTimeout bounds one join, on both sides.
 	joinTimeout = 10 * time.Second
+	// maxJoins is how many joins a host serves at a time. Strangers can reach this protocol, and QUIC buffers what they send up to its windows.
+	maxJoins = 16
 	// maxJoinReply is the most bytes of an answer to a join.
 	maxJoinReply = 1 + ed25519.PublicKeySize + 2 + admit.MaxProof
 )
@@ -57,6 +59,13 @@ func (h *Host) ServeJoins(issuer *admit.Issuer, redeemed func()) {
 func (h *Host) serveJoin(conn *quic.Conn) {
 	ctx, cancel := context.WithTimeout(h.ctx, joinTimeout)
 	defer cancel()
+	select {
+	case h.joins <- struct{}{}:
+		defer func() { <-h.joins }()
+	default:
+		_ = conn.CloseWithError(quic.ApplicationErrorCode(CodeRefused), "many nodes are joining: try again in some seconds")
+		return
+	}
 	defer func() { _ = conn.CloseWithError(quic.ApplicationErrorCode(CodeOK), "") }()
 	s, err := conn.AcceptStream(ctx)
 	if err != nil {

@@ -55,6 +55,7 @@ type Host struct {
 	renewWake chan struct{}
 	libp2p    atomic.Pointer[p2p] // nil until it is needed: see p2p.go
 	p2pMu     sync.Mutex          // held while libp2p starts
+	joins     chan struct{}       // a place for each join that is served
 	wg        sync.WaitGroup
 	packets   atomic.Pointer[PacketHandler]
 	cert      atomic.Pointer[certificate]
@@ -114,7 +115,7 @@ func listen(ctx context.Context, cfg Config) (*Host, error) {
 	pacer, socket := pace.Wrap(socket)
 	h := &Host{
 		identity: cfg.Identity, cfg: cfg, log: cfg.Logger, socket: socket, pace: pacer,
-		events: feed.New(EventQueue, feed.DropOldest[PeerEvent]), peers: map[PeerID]*remote{},
+		joins: make(chan struct{}, maxJoins), events: feed.New(EventQueue, feed.DropOldest[PeerEvent]), peers: map[PeerID]*remote{},
 		relayWake: make(chan struct{}, 1), watchWake: make(chan struct{}, 1), renewWake: make(chan struct{}, 1),
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())

@@ -57,12 +57,16 @@ func newLs() *cobra.Command {
 				if p.Mbps > 0 {
 					goodput, age = fmt.Sprintf("%.1f Mbps", p.Mbps), fmt.Sprintf("%.0f s", p.AgeMS/1e3)
 				}
+				way := "direct"
+				if p.Relayed {
+					way = "relayed"
+				}
 				rows = append(rows, []string{
-					p.From, p.To, fmt.Sprintf("%.2f ms", p.RTTMS), goodput, fmt.Sprintf("%.2f%%", p.Loss*100), age,
+					p.From, p.To, way, fmt.Sprintf("%.2f ms", p.RTTMS), goodput, fmt.Sprintf("%.2f%%", p.Loss*100), age,
 					fmt.Sprintf("%.1f", p.Confidence), configured,
 				})
 			}
-			return table(out, "FROM TO RTT GOODPUT LOSS AGE CONFIDENCE EMULATED", rows)
+			return table(out, "FROM TO WAY RTT GOODPUT LOSS AGE CONFIDENCE EMULATED", rows)
 		},
 	}
 	api.register(cmd)
