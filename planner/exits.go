@@ -86,7 +86,7 @@ func PlanExits(ctx context.Context, p *Problem, exits []Exit, solver Planner) (*
 	}
 	if best == nil {
 		if why == nil {
-			why = &InfeasibleError{Constraint: "a placement within all limits, with the quickest codecs or lossless ones", Need: 1, Have: 0, Unit: "plans"}
+			why = &InfeasibleError{Constraint: "no placement is within all limits, with the quickest codecs or lossless ones"}
 		}
 		return nil, why
 	}

@@ -40,7 +40,7 @@ func (in *instance) whyInfeasible(ctx context.Context, fallback error) error {
 	if fallback != nil {
 		return fallback
 	}
-	return &InfeasibleError{Constraint: "all constraints together", Need: 1, Have: 0, Unit: "plans"}
+	return &InfeasibleError{Constraint: "no placement meets all constraints together"}
 }
 
 // solveFor is the least objective of the problem, when it has a plan.

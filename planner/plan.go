@@ -83,13 +83,12 @@ var ErrInvalid = errors.New("invalid problem")
 type InfeasibleError struct {
 	Constraint string  // for example "memory of node camera"
 	Need, Have float64 // in Unit
-	Unit       string
+	Unit       string  // "" where nothing is counted: Constraint is the whole reason
 }
 
 func (e *InfeasibleError) Error() string {
-	return "no plan is possible: " + e.Constraint + " " + e.quantities()
-}
-
-func (e *InfeasibleError) quantities() string {
-	return fmt.Sprintf("needs %.4g %s, has %.4g %s", e.Need, e.Unit, e.Have, e.Unit)
+	if e.Unit == "" {
+		return "no plan is possible: " + e.Constraint
+	}
+	return fmt.Sprintf("no plan is possible: %s needs %.4g %s, has %.4g %s", e.Constraint, e.Need, e.Unit, e.Have, e.Unit)
 }

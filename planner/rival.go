@@ -26,7 +26,7 @@ func (r rival) Plan(_ context.Context, p *Problem) (*Plan, error) {
 	}
 	place := r.place(in)
 	if place == nil {
-		return nil, &InfeasibleError{Constraint: "a plan of the kind that " + r.name + " makes", Need: 1, Have: 0, Unit: "plans"}
+		return nil, &InfeasibleError{Constraint: r.name + " has no plan of its kind for this problem"}
 	}
 	plan, err := in.evaluate(place, rawCodings(p))
 	if err != nil {
