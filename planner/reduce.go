@@ -36,25 +36,32 @@ func (s *sweep) forbid(known *Plan) *reduction {
 		return nil
 	}
 	in, usable, fewer := s.in, s.usable(known.Objective*(1+reduceSlack)), false
+	r := in.unreduced()
+	for i := range r.in.p.Pieces {
+		for n := range in.nodes {
+			if k := i*in.nodes + n; !usable[k] {
+				fewer = fewer || in.run[k] < inf
+				r.in.p.Pieces[i].Time[n] = inf
+			}
+		}
+	}
+	if !fewer {
+		return nil
+	}
+	return r
+}
+
+// unreduced is the reduction that takes nothing away yet; the pieces, their times and the values are its own.
+func (in *instance) unreduced() *reduction {
 	p := *in.p
 	p.Pieces, p.Values = slices.Clone(p.Pieces), slices.Clone(p.Values)
 	r := &reduction{in: &instance{p: &p, relaxed: in.relaxed, charge: in.charge, pieces: in.pieces, nodes: in.nodes}}
 	for i := range p.Pieces {
-		c := &p.Pieces[i]
-		c.Time = slices.Clone(c.Time)
-		for n := range in.nodes {
-			if k := i*in.nodes + n; !usable[k] {
-				fewer = fewer || in.run[k] < inf
-				c.Time[n] = inf
-			}
-		}
+		p.Pieces[i].Time = slices.Clone(p.Pieces[i].Time)
 		r.pieces = append(r.pieces, i)
 	}
 	for n := range in.nodes {
 		r.nodes = append(r.nodes, n)
-	}
-	if !fewer {
-		return nil
 	}
 	return r
 }
@@ -300,13 +307,19 @@ func (s *sweep) reduced() *sweep {
 	if s.best == nil {
 		return s
 	}
-	r := s.reduce(s.best)
-	if r == nil {
-		return s
+	if r := s.reduce(s.best); r != nil {
+		if t := s.over(r); t != nil {
+			return t
+		}
 	}
+	return s
+}
+
+// over is the sweep over a reduction of s's instance, nil where the incumbent is no plan of it.
+func (s *sweep) over(r *reduction) *sweep {
 	best, err := r.shrink(s.best)
 	if err != nil {
-		return s
+		return nil
 	}
 	t := newSweep(s.ctx, r.in)
 	t.outer, t.via, t.best = s, r, best
@@ -315,17 +328,32 @@ func (s *sweep) reduced() *sweep {
 }
 
 // whole is the incumbent as a plan of the instance before all reductions.
-func (s *sweep) whole() *Plan {
+func (s *sweep) whole() *Plan { return s.upTo(nil) }
+
+// upTo is the incumbent as a plan of an outer sweep's instance, nil standing for the outermost.
+func (s *sweep) upTo(top *sweep) *Plan {
 	plan := s.best
-	for ; s.outer != nil; s = s.outer {
+	for ; s != top && s.outer != nil; s = s.outer {
 		place, codings := s.via.restore(plan)
 		again, err := s.outer.in.evaluate(place, codings)
 		if err != nil {
-			return s.outer.whole()
+			return s.outer.upTo(top)
 		}
 		plan = again
 	}
 	return plan
+}
+
+// within is a plan of the instance before all reductions as one of s's. It fails where the plan is not as good as what they rest on.
+func (s *sweep) within(plan *Plan) (*Plan, error) {
+	if s.outer == nil {
+		return plan, nil
+	}
+	plan, err := s.outer.within(plan)
+	if err != nil {
+		return nil, err
+	}
+	return s.via.shrink(plan)
 }
 
 // shrink is an original plan as one of the smaller instance.

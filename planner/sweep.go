@@ -26,102 +26,39 @@ func (in *instance) sweep(ctx context.Context, maxWidth int) (*Plan, error) {
 // sweepOptions are what a sweep can be asked for.
 type sweepOptions struct {
 	width int
-	// from is the width of the first pass; 0 means narrow.
-	from int
 	// contiguous asks for pipelines: a node's pieces follow each other.
 	contiguous bool
-	// start, when not nil, is a plan of the same instance to begin with.
-	start *Plan
 }
 
 func (in *instance) sweepWith(ctx context.Context, o sweepOptions) (*Plan, error) {
-	begin, maxWidth := time.Now(), o.width
+	begin := time.Now()
 	s := newSweep(ctx, in)
 	s.begin = begin
 	s.best, s.fallback = in.incumbent()
-	if o.start != nil && (s.best == nil || o.start.Objective < s.best.Objective) {
-		s.best = o.start
-	}
-	bound, exact := s.rootBound(), false
 	name, claim := "sweep", "dynamic programming over the pieces in order, with dominance and lower bounds: optimal when no label was dropped for width"
 	if o.contiguous {
 		s.tail = pipelineKey
 		name, claim = "pipeline", "the sweep over pipelines in the pieces' order: optimal among those"
 	}
-	s = s.reduced()
-	tolerance, open := firstTolerance, false
-	for width := max(narrow, o.from); !s.closed(bound); width *= widen {
-		width = min(width, maxWidth)
-		last := width == maxWidth
-		if !open || last {
-			bound, tolerance = s.roughly(bound, tolerance, width)
-			if tolerance == 0 || width <= plain || last {
-				var b float64
-				b, exact = s.pass(width, 0)
-				bound = max(bound, b)
-			}
+	q := newSearch(s, !in.canRelax())
+	easier := relaxation{in: in, strict: q}
+	for width := min(narrow, o.width); !q.done(); width = wider(width, o.width) {
+		last := width == o.width
+		if last || !easier.open {
+			q.widen(width, last)
 		}
-		if exact || last || ctx.Err() != nil || s.closed(bound) {
+		if last || q.done() {
 			break
 		}
-		// The relaxation first, as wide as the next pass; it has been as wide as this one.
-		if o.width = min(widen*width, maxWidth); width > narrow {
-			o.from = o.width
-		}
-		s = s.reduced()
-		var easier float64
-		easier, open = s.in.relaxation(ctx, s, o)
-		bound = max(bound, easier)
-		s = s.reduced()
+		easier.widen(wider(width, o.width), o.width)
+		q.reduce()
 	}
-	if s.best == nil {
-		return nil, in.whyInfeasible(ctx, s.fallback)
+	if q.best == nil {
+		return nil, in.whyInfeasible(ctx, q.fallback)
 	}
-	if exact || s.closed(bound) {
-		bound = s.best.Objective
-	}
-	return in.prove(s.whole(), Proof{
-		Solver: name, Bound: min(bound, s.best.Objective), Elapsed: time.Since(begin), First: s.first, Explored: s.explored, Claim: claim,
+	return in.prove(q.whole(), Proof{
+		Solver: name, Bound: q.proven(), Elapsed: time.Since(begin), First: q.first, Explored: q.explored, Claim: claim,
 	}), nil
-}
-
-// narrow is the width of the first pass, which finds a plan; every pass is widen times as wide as the one before.
-const (
-	narrow = 16
-	widen  = 8
-	// plain is up to which width passes without tolerance are made even if those with one have more to do: they are quick, and find plans.
-	plain = 128
-)
-
-// roughly makes passes that leave plans for later which are better by little, ever less, as long as they are complete within the width. It
-// returns the bound, and the tolerance to go on with, 0 where nothing but an exact pass is left.
-func (s *sweep) roughly(bound, tolerance float64, width int) (float64, float64) {
-	for ; tolerance >= leastTolerance; tolerance /= finer {
-		if s.gap(bound) <= tolerance {
-			continue
-		}
-		b, complete := s.pass(width, tolerance)
-		bound = max(bound, b)
-		if !complete {
-			return bound, tolerance
-		}
-	}
-	return bound, 0
-}
-
-// Tolerances of passes that only narrow the gap, as shares of the incumbent.
-const (
-	firstTolerance = 0.05
-	leastTolerance = 0.01
-	finer          = 2
-)
-
-// gap is the share of the incumbent by which the bound lies below it.
-func (s *sweep) gap(bound float64) float64 {
-	if s.best == nil || s.best.Objective <= 0 {
-		return 0
-	}
-	return 1 - bound/s.best.Objective
 }
 
 // Codings are the ones that the plan's transfers use.
@@ -184,12 +121,13 @@ type sweep struct {
 	dims      dimensions
 	lightest  []float64
 	shares    []float64 // weights of nodes in the load bound
-	cur, nxt  *layer
-	rests     []float64
-	tail      int // bytes of the key for pipelines
-	follow    [pipelineKey]byte
-	room      []float64
-	reach     []float64
+	labels    []label   // before the piece that a pass has come to, best bound first
+	spare     []label   // room for the next ones
+	crew      []*expander
+	// A label whose bound reaches enough leads to no plan better than the incumbent, one whose floor reaches worth to none better by the tolerance.
+	enough, worth float64
+	rests         []float64
+	tail          int // bytes of the key for pipelines
 }
 
 func newSweep(ctx context.Context, in *instance) *sweep {
@@ -198,6 +136,12 @@ func newSweep(ctx context.Context, in *instance) *sweep {
 	s.tails = s.tailTable()
 	s.layouts()
 	s.loadBound()
+	switch in.p.Objective {
+	case Energy:
+		s.rest(0, in.joules)
+	case Price:
+		s.rest(0, in.price)
+	}
 	return s
 }
 

@@ -8,56 +8,54 @@ func (s *sweep) clamp(i int, y *layout, l *label) {
 	if y.free < 0 || i == s.in.pieces || s.late {
 		return
 	}
-	in := s.in
-	early := s.earliestStart(i, y, l)
-	for n := range in.nodes {
+	m := s.in.nodes
+	early := earliestStart(y, l, m)
+	for n := range m {
 		l.vec[y.free+n] = max(l.vec[y.free+n], early)
 	}
 	l.vec[y.latency] = max(l.vec[y.latency], early)
-	for a := range in.nodes {
+	for a := range m {
 		first := early
-		for k, v := range y.live {
-			if in.p.Values[v].Producer == External || NodeID(l.key[k]) == NodeID(a) {
-				first = min(first, l.vec[y.ready+k*in.nodes+a])
+		for k := range y.live {
+			if y.given[k] || int(l.key[k]) == a {
+				first = min(first, l.vec[y.ready+k*m+a])
 			}
 		}
-		for b := range in.nodes {
-			at := y.link + a*in.nodes + b
-			l.vec[at] = max(l.vec[at], first)
+		link := l.vec[y.link+a*m : y.link+(a+1)*m]
+		for b := range link {
+			link[b] = max(link[b], first)
 		}
 	}
-	for k, v := range y.live {
-		for n := range in.nodes {
-			if in.p.Values[v].Producer == External && slices.Contains(in.at(v), NodeID(n)) || NodeID(l.key[k]) == NodeID(n) {
-				continue
+	for k := range y.live {
+		origin, ready, held := int(l.key[k]), l.vec[y.ready+k*m:y.ready+(k+1)*m], y.held[k*m:(k+1)*m]
+		for n := range ready {
+			if ready[n] < early && !held[n] && n != origin {
+				ready[n] = early
 			}
-			at := y.ready + k*in.nodes + n
-			l.vec[at] = max(l.vec[at], early)
 		}
 	}
 }
 
-// earliestStart is a time before which no piece from i on can start.
-func (s *sweep) earliestStart(i int, y *layout, l *label) float64 {
-	in := s.in
+// earliestStart is a time before which no piece to come can start.
+func earliestStart(y *layout, l *label, nodes int) float64 {
 	early := inf
-	for _, c := range y.minimal {
+	for _, w := range y.minimal {
 		start := 0.0
-		for _, v := range in.p.Pieces[c].In {
-			k, ok := y.index[v]
-			if !ok {
-				continue
+		for _, k := range w.live {
+			least := inf
+			for _, at := range l.vec[y.ready+k*nodes : y.ready+(k+1)*nodes] {
+				least = min(least, at)
 			}
-			start = max(start, slices.Min(l.vec[y.ready+k*in.nodes:y.ready+(k+1)*in.nodes]))
+			start = max(start, least)
 		}
 		early = min(early, start)
 	}
 	return early
 }
 
-// boundOf is a lower bound on the objective of every plan that the label can become.
-func (s *sweep) boundOf(i int, y *layout, l *label) float64 {
-	in := s.in
+// boundOf is a lower bound on the objective of every plan that the label can become. It goes no further than to find a label hopeless.
+func (e *expander) boundOf(i int, y *layout, l *label) float64 {
+	s, in := e.s, e.s.in
 	switch in.p.Objective {
 	case Energy:
 		return l.vec[y.energy] + s.rest(i, in.joules)
@@ -74,7 +72,11 @@ func (s *sweep) boundOf(i int, y *layout, l *label) float64 {
 		}
 		return max(most, sum+s.lightest[i])
 	}
-	return s.latencyBound(i, y, l)
+	extra := 0.0
+	if in.charge > 0 {
+		extra = in.charge * l.vec[y.loss]
+	}
+	return extra + e.latencyBound(i, y, l, min(s.enough, s.worth+l.debt)-extra)
 }
 
 // rest is the least sum of a per-piece cost over the pieces from i on.
@@ -95,63 +97,82 @@ func (s *sweep) rest(i int, cost []float64) float64 {
 	return s.rests[i]
 }
 
-func (s *sweep) latencyBound(i int, y *layout, l *label) float64 {
-	in, m := s.in, s.in.nodes
-	bound := l.vec[y.latency]
+// latencyBound is at most the least latency that the label can lead to, and exact about that up to `enough`: the work that is left, over all
+// nodes, and the longest path from what each waiting piece needs.
+func (e *expander) latencyBound(i int, y *layout, l *label, enough float64) float64 {
+	s, m := e.s, e.s.in.nodes
 	load := s.lightest[i]
 	for n := range m {
 		load += s.shares[n] * l.vec[y.free+n]
 	}
-	bound = max(bound, load)
-	// When a value can be at a node at the earliest.
-	if cap(s.reach) < len(y.live)*m {
-		s.reach = make([]float64, 2*len(y.live)*m)
+	bound := max(l.vec[y.latency], load)
+	if bound >= enough {
+		return bound
 	}
-	reach := s.reach[:len(y.live)*m]
-	for k, v := range y.live {
-		for n := range m {
-			at := l.vec[y.ready+k*m+n]
-			if at == inf {
-				base := 0.0
-				if in.p.Values[v].Producer != External {
-					base = l.vec[y.ready+k*m+int(l.key[k])]
-				}
-				at = base + s.options.least[s.options.row(v, NodeID(l.key[k]), NodeID(n))]
-			}
-			reach[k*m+n] = at
+	reach := e.reaches(y, l)
+	free := l.vec[y.free : y.free+m]
+	hot := e.hot[i]
+	if hot < len(y.frontier) {
+		if bound = max(bound, y.frontier[hot].bound(free, reach, bound)); bound >= enough {
+			return bound
 		}
 	}
-	for _, c := range y.frontier {
-		least := inf
-		for n := range m {
-			tail := s.tails[c*m+n]
-			if tail == inf {
-				continue
-			}
-			start := l.vec[y.free+n]
-			for _, v := range in.p.Pieces[c].In {
-				if k, ok := y.index[v]; ok {
-					start = max(start, reach[k*m+n])
-				}
-			}
-			least = min(least, start+tail)
+	for c := range y.frontier {
+		if bound = max(bound, y.frontier[c].bound(free, reach, bound)); bound >= enough {
+			e.hot[i] = c
+			return bound
 		}
-		bound = max(bound, least)
-	}
-	if in.charge > 0 {
-		bound += in.charge * l.vec[y.loss]
 	}
 	return bound
 }
 
+// reaches is when each live value can be at each node at the earliest.
+func (e *expander) reaches(y *layout, l *label) []float64 {
+	m := e.s.in.nodes
+	if cap(e.reach) < len(y.live)*m {
+		e.reach = make([]float64, 2*len(y.live)*m)
+	}
+	reach := e.reach[:len(y.live)*m]
+	for k := range y.live {
+		origin := int(l.key[k])
+		base, least := 0.0, y.least[k][origin*m:(origin+1)*m]
+		ready := l.vec[y.ready+k*m : y.ready+(k+1)*m]
+		if !y.given[k] {
+			base = ready[origin]
+		}
+		for n, at := range ready {
+			if at == inf {
+				at = base + least[n]
+			}
+			reach[k*m+n] = at
+		}
+	}
+	return reach
+}
+
+// bound is the least time of the answer over the nodes that the piece can start on, or anything up to known where it is no more than that.
+func (w *waiter) bound(free, reach []float64, known float64) float64 {
+	m, least := len(free), inf
+	for n, tail := range w.tails {
+		start := free[n]
+		for _, k := range w.live {
+			start = max(start, reach[k*m+n])
+		}
+		if least = min(least, start+tail); least <= known {
+			break
+		}
+	}
+	return least
+}
+
 // rootBound is a lower bound on every plan.
 func (s *sweep) rootBound() float64 {
-	s.cur, s.nxt = &layer{}, &layer{}
+	s.aim()
 	s.seed()
 	least := inf
-	for k := range s.cur.labels {
+	for k := range s.labels {
 		if s.in.pieces > 0 {
-			least = min(least, s.boundOf(0, &s.steps[0], &s.cur.labels[k]))
+			least = min(least, s.crew[0].boundOf(0, &s.steps[0], &s.labels[k]))
 		}
 	}
 	if least == inf {

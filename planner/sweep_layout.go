@@ -32,11 +32,19 @@ func dimensionsOf(in *instance) dimensions {
 
 // layout says where in a label's vector each quantity stands before one step, and which values are live there.
 type layout struct {
-	live    []ValueID // made or given before, needed at or after this piece
-	index   map[ValueID]int
+	live []ValueID // made or given before, needed at or after this piece
+	// kept is, per live value, where it stands in the layout before, -1 where it was made since; fresh and read say where the values stand
+	// that the piece before made and read, -1 for those that nothing needs any more.
+	kept, fresh, read []int
+	// inputs are where the values that the next piece reads stand.
+	inputs []int
+	// given reports per live value whether it is there from the start, held per [live*nodes+node] whether it is there on that node.
+	given, held []bool
+	// least are, per live value, the fewest seconds from [origin*nodes] to a node.
+	least   [][]float64
 	classes []int // classes with pieces both before and after
 	// frontier are the pieces to come with a live input, or with none at all; minimal those of them that wait for nothing else.
-	frontier, minimal []int
+	frontier, minimal []waiter
 	ready             int // L*nodes times
 	free, link        int
 	latency           int
@@ -48,6 +56,12 @@ type layout struct {
 	size              int
 	// soft is how many numbers, from the first, are times of which the objective is the latest: later by little, it is more by as little.
 	soft int
+}
+
+// waiter is a piece to come as far as what there is decides about it.
+type waiter struct {
+	live  []int     // which live values it reads
+	tails []float64 // per node: from its start there to the answer, at least
 }
 
 // layouts prepares one layout per step.
@@ -89,10 +103,8 @@ func (s *sweep) layouts() {
 		}
 		live = slices.DeleteFunc(slices.Clone(live), func(v ValueID) bool { return last[v] < i })
 		y := &s.steps[i]
-		y.live, y.index = live, map[ValueID]int{}
-		for k, v := range live {
-			y.index[v] = k
-		}
+		y.live = live
+		s.standing(y, i)
 		for c, f := range first {
 			if f < i && final[c] >= i {
 				y.classes = append(y.classes, c)
@@ -104,25 +116,67 @@ func (s *sweep) layouts() {
 	}
 }
 
+// standing looks up where y's live values stood in the layout before piece i-1, and what is known of them.
+func (s *sweep) standing(y *layout, i int) {
+	in, m := s.in, s.in.nodes
+	for _, v := range y.live {
+		at := -1
+		if i > 0 {
+			at = slices.Index(s.steps[i-1].live, v)
+		}
+		y.kept = append(y.kept, at)
+		y.given = append(y.given, in.p.Values[v].Producer == External)
+		y.least = append(y.least, s.options.least[int(v)*m*m:(int(v)+1)*m*m])
+		for n := range m {
+			y.held = append(y.held, in.p.Values[v].Producer == External && slices.Contains(in.at(v), NodeID(n)))
+		}
+	}
+	if i > 0 {
+		for _, v := range in.p.Pieces[i-1].Out {
+			y.fresh = append(y.fresh, slices.Index(y.live, v))
+		}
+		for _, v := range in.p.Pieces[i-1].In {
+			y.read = append(y.read, slices.Index(y.live, v))
+		}
+	}
+	if i < in.pieces {
+		for _, v := range in.p.Pieces[i].In {
+			y.inputs = append(y.inputs, slices.Index(y.live, v))
+		}
+	}
+}
+
+// frontierOf lists the pieces that wait for something of layout y, before piece i, or for nothing at all.
 func (s *sweep) frontierOf(y *layout, i int, orphans []int) {
-	in := s.in
+	in, m := s.in, s.in.nodes
+	var frontier []int
 	seen := map[int]bool{}
 	for _, v := range y.live {
 		for _, c := range in.p.Values[v].Consumers {
 			if int(c) >= i && !seen[int(c)] {
 				seen[int(c)] = true
-				y.frontier = append(y.frontier, int(c))
+				frontier = append(frontier, int(c))
 			}
 		}
 	}
 	for _, c := range orphans {
 		if c >= i {
-			y.frontier = append(y.frontier, c)
+			frontier = append(frontier, c)
 		}
 	}
-	for _, c := range y.frontier {
-		if !slices.ContainsFunc(in.p.Pieces[c].In, func(v ValueID) bool { return int(in.p.Values[v].Producer) >= i }) {
-			y.minimal = append(y.minimal, c)
+	for _, c := range frontier {
+		w := waiter{tails: s.tails[c*m : (c+1)*m]}
+		complete := true
+		for _, v := range in.p.Pieces[c].In {
+			if k := slices.Index(y.live, v); k >= 0 {
+				w.live = append(w.live, k)
+			} else {
+				complete = false
+			}
+		}
+		y.frontier = append(y.frontier, w)
+		if complete {
+			y.minimal = append(y.minimal, w)
 		}
 	}
 }

@@ -33,46 +33,94 @@ func (s *sweep) finish(l *label) {
 	s.offer(plan)
 }
 
-// dominate sorts the layer by bound and, if asked to, drops every label that another one of the same key can stand for.
+// dominate drops every label that another one of the same key can stand for, if asked to, and sorts the others by bound. Labels of one key
+// are compared by one expander, so that the result is the same however many there are.
 func (s *sweep) dominate(i int, drop bool) {
-	y := &s.steps[i]
-	slices.SortFunc(s.cur.labels, func(a, b label) int { return cmp.Compare(a.bound, b.bound) })
-	if !drop {
-		return
+	crew := s.crewFor(len(s.labels))
+	s.together(crew, func(w int) {
+		e := s.crew[w]
+		e.order = e.order[:0]
+		for k := range s.labels {
+			if crew == 1 || s.labels[k].hash%uint32(crew) == uint32(w) {
+				e.order = append(e.order, k)
+			}
+		}
+		if drop {
+			e.order = s.undominated(i, e.order)
+		}
+		slices.SortFunc(e.order, func(a, b int) int {
+			return cmp.Or(cmp.Compare(s.labels[a].bound, s.labels[b].bound), s.compareLabels(a, b))
+		})
+	})
+	s.gather(crew)
+}
+
+// gather puts the labels that the first of the crew have kept in one order, by bound.
+func (s *sweep) gather(crew int) {
+	s.spare = s.spare[:0]
+	for {
+		first := -1
+		for w, e := range s.crew[:crew] {
+			if len(e.order) == 0 {
+				continue
+			}
+			if k := e.order[0]; first < 0 || cmp.Or(cmp.Compare(s.labels[k].bound, s.labels[s.crew[first].order[0]].bound), s.compareLabels(k, s.crew[first].order[0])) < 0 {
+				first = w
+			}
+		}
+		if first < 0 {
+			break
+		}
+		e := s.crew[first]
+		s.spare = append(s.spare, s.labels[e.order[0]])
+		e.order = e.order[1:]
 	}
+	s.labels, s.spare = s.spare, s.labels
+}
+
+// compareLabels puts labels first that can stand for others, and otherwise any two in the same order whoever made them.
+func (s *sweep) compareLabels(a, b int) int {
+	x, y := &s.labels[a], &s.labels[b]
+	return cmp.Or(cmp.Compare(x.mass, y.mass), cmp.Compare(x.born, y.born))
+}
+
+// undominated are those of the given labels that no other one of them stands for.
+func (s *sweep) undominated(i int, order []int) []int {
+	y := &s.steps[i]
+	slices.SortFunc(order, s.compareLabels)
 	// Credit grows with the pieces: early labels would use all of it, and later ones are as many.
 	credit := 0.0
 	if s.best != nil {
 		credit = creditShare * s.tolerance * s.best.Objective * float64(i) / float64(s.in.pieces)
 	}
 	groups := map[string][]int{}
-	kept := s.cur.labels[:0]
-	for _, l := range s.cur.labels {
+	kept := order[:0]
+	for _, k := range order {
+		l := &s.labels[k]
 		g := groups[string(l.key)]
-		covered := false
-		for _, k := range g {
-			if late, ok := s.covers(y, kept[k].vec, l.vec, max(0, credit-l.debt)); ok {
-				kept[k].debt = max(kept[k].debt, l.debt+late)
-				covered = true
-				break
+		covered := slices.ContainsFunc(g, func(o int) bool {
+			late, ok := s.covers(y, s.labels[o].vec, l.vec, max(0, credit-l.debt))
+			if ok {
+				s.labels[o].debt = max(s.labels[o].debt, l.debt+late)
 			}
-		}
+			return ok
+		})
 		if covered {
 			continue
 		}
 		if len(g) < maxRivals {
-			groups[string(l.key)] = append(g, len(kept))
+			groups[string(l.key)] = append(g, k)
 		}
-		kept = append(kept, l)
+		kept = append(kept, k)
 	}
-	s.cur.labels = kept
+	return kept
 }
 
 const (
 	// maxRivals is with how many labels of its key one is compared at most; fewer comparisons only keep more labels.
 	maxRivals = 256
 	// creditShare is the part of a pass's tolerance that labels may be in debt; the rest drops labels whose bound is near the incumbent.
-	creditShare = 0.5
+	creditShare = 0.7
 )
 
 // covers reports whether label vector a costs at most late more than b whatever follows, late being no more than credit: sums under

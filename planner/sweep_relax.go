@@ -1,71 +1,95 @@
 package planner
 
-import (
-	"context"
-	"slices"
-)
+import "slices"
 
-// relaxation solves the problem without its limits, and without the pieces that read nothing, which is far easier: few codings and few
-// numbers per label matter then. Its bound holds for the problem, and a plan of it that keeps the limits is an incumbent, often already
-// the best. Where its codings lose too much together, loss is charged for.
-func (in *instance) relaxation(ctx context.Context, s *sweep, o sweepOptions) (bound float64, open bool) {
-	d := dimensionsOf(in)
-	if in.relaxed || in.p.Limits == (Limits{}) && !slices.Contains(d.memory, true) && !in.hasOrphans() {
-		return 0, false
-	}
-	r := relaxed{in: in, s: s, o: o}
-	r.easy, r.orphans = in.withoutOrphans()
-	free := r.solve(ctx, 0)
-	if free == nil {
-		return 0, false
-	}
-	bound = free.Proof.Bound
-	// Charges and limits are worth more time where it is they that keep plan and bound apart, not what is still open without them.
-	open = s.best != nil && free.Objective-bound > s.best.Objective-free.Objective
-	if budget := in.p.Limits.Loss; !open && budget > 0 && in.p.Objective == Latency && free.Cost.Loss > budget {
-		bound = max(bound, r.dual(ctx, free, bound))
-	}
-	return bound, open
+// relaxation is the problem of a search without its limits, and without the pieces that read nothing, which is far easier: few codings and
+// few numbers per label matter then. Its bound holds for the problem, and a plan of it that keeps the limits is an incumbent, often
+// already the best. Where its codings lose too much together, loss is charged for.
+type relaxation struct {
+	in     *instance
+	strict *search
+	free   *search // nil before the first passes, and where there is nothing to relax
+	width  int     // of the next passes of free
+	// open reports that it is what is still open without limits that keeps plan and bound apart, more than the limits do.
+	open bool
 }
 
-// relaxed is a problem without its limits.
-type relaxed struct {
-	in      *instance
-	s       *sweep
-	o       sweepOptions
-	easy    *Problem
-	orphans []int
+// canRelax reports whether there is anything to relax.
+func (in *instance) canRelax() bool {
+	return !in.relaxed && (in.p.Limits != (Limits{}) || slices.Contains(dimensionsOf(in).memory, true) || in.hasOrphans())
+}
+
+// widen makes passes up to the given width and takes over what they find.
+func (r *relaxation) widen(width, last int) {
+	q := r.strict
+	if r.free == nil && r.in.canRelax() {
+		r.free, r.width = r.search(0), min(narrow, width)
+		if r.free != nil {
+			r.free.improveByPairs()
+			r.take(r.free)
+			r.dual(0, last)
+		}
+	}
+	if r.free == nil {
+		return
+	}
+	r.give(r.free)
+	r.run(r.free, r.width, width, last)
+	r.width = wider(width, last)
+	if r.free.best == nil {
+		return
+	}
+	bound, free := r.free.proven(), r.free.best
+	q.bound = max(q.bound, bound)
+	if q.best == nil {
+		return
+	}
+	r.open = free.Objective-bound > q.best.Objective-free.Objective
+	if !r.open {
+		r.dual(width, last)
+	}
 }
 
 // dual looks for the charge per unit of loss under which the least latency plus charge, less the charge of the budget, is largest:
 // a bound on every plan that keeps the budget (Lagrangian relaxation). The next charge is the one under which the best plans known
 // above and below the budget cost the same (Handler and Zang, A dual algorithm for the constrained shortest path problem, 1980).
-func (r *relaxed) dual(ctx context.Context, free *Plan, bound float64) float64 {
-	if r.s.best == nil {
-		return bound
+// With width 0 it looks for plans only, by pairs.
+func (r *relaxation) dual(width, last int) {
+	q, budget := r.strict, r.in.p.Limits.Loss
+	free := r.free.best
+	if q.best == nil || free == nil || budget == 0 || r.in.p.Objective != Latency || free.Cost.Loss <= budget {
+		return
 	}
-	budget := r.in.p.Limits.Loss
-	over, under := spent{free.Objective, free.Cost.Loss}, spent{r.s.best.Objective, r.s.best.Cost.Loss}
+	over, under := spent{free.Objective, free.Cost.Loss}, spent{q.best.Objective, q.best.Cost.Loss}
 	for range maxCharges {
 		charge := (under.latency - over.latency) / (over.loss - under.loss)
-		if charge <= 0 || ctx.Err() != nil || r.s.closed(bound) {
-			break
+		if charge <= 0 || q.done() {
+			return
 		}
-		plan := r.solve(ctx, charge)
-		if plan == nil {
-			break
+		c := r.search(charge)
+		if c == nil {
+			return
 		}
-		bound = max(bound, plan.Proof.Bound-charge*budget)
-		if plan.Objective >= (under.latency+charge*under.loss)*(1-proofSlack) {
-			break
+		r.give(c)
+		if width > 0 {
+			r.run(c, min(narrow, width), width, last)
+		} else {
+			c.improveByPairs()
+			r.take(c)
 		}
-		if now := (spent{plan.Objective - charge*plan.Cost.Loss, plan.Cost.Loss}); now.loss > budget {
+		if c.best == nil {
+			return
+		}
+		q.bound = max(q.bound, c.proven()-charge*budget)
+		if c.best.Objective >= (under.latency+charge*under.loss)*(1-proofSlack) {
+			return
+		}
+		if now := (spent{c.best.Objective - charge*c.best.Cost.Loss, c.best.Cost.Loss}); now.loss > budget {
 			over = now
 		} else {
 			under = now
 		}
 	}
-	return bound
 }
 
 // spent is what a plan takes in seconds and accuracy.
@@ -74,37 +98,79 @@ type spent struct{ latency, loss float64 }
 // maxCharges is how many charges are tried at most; the best is mostly among the first few.
 const maxCharges = 12
 
-// solve sweeps the relaxed problem under a charge for loss, takes its plan where it keeps the limits, and returns it, nil when
-// there is none.
-func (r *relaxed) solve(ctx context.Context, charge float64) *Plan {
-	loose, err := prepare(&instance{p: r.easy, relaxed: true, charge: charge})
+// search prepares a search without limits, under a charge for loss. It is nil where the problem has no plan even so.
+func (r *relaxation) search(charge float64) *search {
+	q := r.strict
+	easy, _ := r.in.withoutOrphans()
+	loose, err := prepare(&instance{p: easy, relaxed: true, charge: charge})
 	if err != nil {
 		return nil
 	}
-	o := r.o
-	if r.s.best != nil {
-		o.start, _ = loose.evaluate(r.s.best.Place, r.s.best.Codings())
+	s := newSweep(q.ctx, loose)
+	s.begin = q.begin
+	s.best, _ = loose.incumbent()
+	return newSearch(s, true)
+}
+
+// give tells a search without limits of the strict one's plan.
+func (r *relaxation) give(c *search) {
+	if r.strict.best == nil {
+		return
 	}
-	plan, err := loose.sweepWith(ctx, o)
-	if err != nil {
-		return nil
+	known := r.strict.whole()
+	top := c.sweep
+	for top.outer != nil {
+		top = top.outer
 	}
-	in, s := r.in, r.s
-	place := slices.Clone(plan.Place)
-	for _, i := range r.orphans {
+	plan, err := top.in.evaluate(known.Place, known.Codings())
+	if err != nil || c.best != nil && plan.Objective >= c.best.Objective {
+		return
+	}
+	if plan, err = c.within(plan); err == nil {
+		c.offer(plan)
+		c.reduce()
+	}
+}
+
+// run makes the passes of a search of widths from one to another, and takes over its plans.
+func (r *relaxation) run(c *search, from, to, last int) {
+	for width := from; !c.done(); width = min(wider(width, last), to) {
+		c.widen(width, width == last)
+		c.reduce()
+		r.take(c)
+		if width == to {
+			return
+		}
+	}
+}
+
+// take offers the strict search the plan of one without limits, its codings changed where they lose too much together.
+func (r *relaxation) take(c *search) {
+	in, q := r.in, r.strict
+	q.explored, c.explored = q.explored+c.explored, 0
+	if c.best == nil {
+		return
+	}
+	plan := c.whole()
+	codings, place := plan.Codings(), slices.Clone(plan.Place)
+	_, orphans := in.withoutOrphans()
+	for _, i := range orphans {
 		for _, v := range in.p.Pieces[i].Out {
 			if c := in.p.Values[v].Consumers; len(c) > 0 && in.run[i*in.nodes+int(place[c[0]])] < inf {
 				place[i] = place[c[0]]
 			}
 		}
 	}
-	s.explored += plan.Proof.Explored
-	if strict, err := in.evaluate(place, plan.Codings()); err == nil {
-		s.offer(strict)
-	} else if strict := in.afford(place, plan.Codings()); strict != nil {
-		s.offer(strict)
+	strict, err := in.evaluate(place, codings)
+	if err != nil {
+		strict = in.afford(place, codings)
 	}
-	return plan
+	if strict == nil || q.best != nil && strict.Objective >= q.best.Objective {
+		return
+	}
+	if plan, err := q.within(strict); err == nil {
+		q.offer(plan)
+	}
 }
 
 // hasOrphans reports whether some piece reads nothing: a constant that the model makes as it runs.
