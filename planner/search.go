@@ -28,7 +28,7 @@ const (
 	plain = 128
 	// Tolerances of passes that only narrow the gap, as shares of the incumbent.
 	firstTolerance = 0.045
-	leastTolerance = 0.01
+	leastTolerance = 0.002
 	finer          = 1.5
 )
 
