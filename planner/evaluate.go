@@ -168,9 +168,8 @@ func (t *timeline) bring(v ValueID, n NodeID) (float64, error) {
 	}
 	at := t.ready[int(v)*in.nodes+int(from)]
 	l := int(from)*in.nodes + int(n)
-	depart := max(at+way.encode, t.link[l])
-	t.link[l] = depart + way.wire
-	arrival := depart + way.wire + way.delay + way.decode
+	free, arrival := way.send(at, t.link[l])
+	t.link[l] = free
 	t.ready[int(v)*in.nodes+int(n)] = arrival
 	t.moves = append(t.moves, move{v, from, n, way, at, arrival})
 	if in.p.Values[v].Output && n == in.p.Sink {

@@ -37,6 +37,13 @@ type hop struct {
 // seconds is how long the hop takes from value ready to value usable, over an idle link.
 func (h *hop) seconds() float64 { return h.encode + h.wire + h.delay + h.decode }
 
+// send is a hop of a value that is ready at the given time, over a link that is taken until then: when the link is free again, and when the
+// value has arrived.
+func (h *hop) send(ready, taken float64) (free, arrival float64) {
+	free = max(ready+h.encode, taken) + h.wire
+	return free, free + h.delay + h.decode
+}
+
 // newInstance validates p and prepares it.
 func newInstance(p *Problem) (*instance, error) {
 	if err := p.Validate(); err != nil {

@@ -344,6 +344,14 @@ func (s *sweep) upTo(top *sweep) *Plan {
 	return plan
 }
 
+// outermost is the sweep before all reductions.
+func (s *sweep) outermost() *sweep {
+	for s.outer != nil {
+		s = s.outer
+	}
+	return s
+}
+
 // within is a plan of the instance before all reductions as one of s's. It fails where the plan is not as good as what they rest on.
 func (s *sweep) within(plan *Plan) (*Plan, error) {
 	if s.outer == nil {

@@ -57,7 +57,9 @@ func (q *search) proven() float64 {
 // widen makes the passes of one width. First come rough ones, that leave plans for later which are better by little, ever less, as long as
 // they are complete within the width. An exact one follows where it is quick or the last, or where rough ones had nothing left to do.
 func (q *search) widen(width int, last bool) {
-	q.improveByPairs()
+	if width > narrow {
+		q.improveByPairs()
+	}
 	fine := q.tolerance < leastTolerance
 	for ; q.tolerance >= leastTolerance && !q.done(); q.tolerance /= finer {
 		if q.gap() > q.tolerance && !q.roughly(width) {

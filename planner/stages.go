@@ -211,12 +211,11 @@ func (s *settled) settleMove(k int) {
 	if p := s.t.in.p.Values[m.value].Producer; p >= 0 {
 		s.begin[k] = s.stages[s.of[p]].end
 	}
-	depart := s.begin[k] + m.way.encode
+	taken := 0.0
 	if b := s.before[k]; b >= 0 {
-		depart = max(depart, s.wired[b])
+		taken = s.wired[b]
 	}
-	s.wired[k] = depart + m.way.wire
-	s.land[k] = s.wired[k] + m.way.delay + m.way.decode
+	s.wired[k], s.land[k] = m.way.send(s.begin[k], taken)
 	s.end = max(s.end, s.land[k])
 }
 

@@ -76,7 +76,7 @@ func (e *expander) boundOf(i int, y *layout, l *label) float64 {
 	if in.charge > 0 {
 		extra = in.charge * l.vec[y.loss]
 	}
-	return extra + e.latencyBound(i, y, l, min(s.enough, s.worth+l.debt)-extra)
+	return extra + e.latencyBound(i, y, l, s.hopelessFrom(l.debt)-extra)
 }
 
 // rest is the least sum of a per-piece cost over the pieces from i on.

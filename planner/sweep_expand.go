@@ -19,7 +19,6 @@ type expander struct {
 	order    []int // labels to compare, then those kept
 	born     int   // of the next label
 	explored int
-	dropped  float64 // least bound of the labels given up
 }
 
 // delivery is a hop that has to be made.
@@ -101,50 +100,52 @@ func (e *expander) step(i int, y, z *layout, l *label, n NodeID) {
 	if s.tail > 0 && !mayFollow(l.key[len(l.key)-s.tail:], n, e.follow[:]) {
 		return
 	}
-	if early := e.earliestEnd(i, y, l, n); early >= min(s.enough, s.worth+l.debt) {
-		e.dropped = min(e.dropped, early-l.debt)
+	here := 0.0
+	if y.free >= 0 {
+		here = startHere(y, l, n, s.in.nodes)
+	}
+	if s.in.p.Objective == Latency && e.soonest(y, l, n, here)+s.tails[i*s.in.nodes+int(n)] >= s.hopelessFrom(l.debt) {
 		return
 	}
 	vec, key := e.out.grow(z.size, len(z.live)+len(z.classes)+s.tail)
 	s.transfer(y, z, l, n, vec, key)
 	copy(key[len(key)-s.tail:], e.follow[:])
-	child := label{vec: vec, key: key, debt: l.debt, before: l.trail, node: n, born: e.born}
-	e.run(i, y, z, l, n, &child)
+	child := label{vec: vec, key: key, bound: inf, debt: l.debt, before: l.trail, node: n, born: e.born}
+	e.run(i, y, z, l, n, here, &child)
 	if s.allowed(z, &child) {
 		child.bound = max(l.bound, e.boundOf(i+1, z, &child))
-		if !s.hopeless(&child) {
-			s.clamp(i+1, z, &child)
-			child.mass, child.hash = s.massOf(z, vec), hashOf(key)
-			child.picks = s.picks(e.todo, e.chosen)
-			e.out.labels = append(e.out.labels, child)
-			return
-		}
-		e.dropped = min(e.dropped, child.floor())
 	}
-	e.out.shrink(z.size, len(key))
+	if child.bound >= s.hopelessFrom(child.debt) {
+		e.out.shrink(z.size, len(key))
+		return
+	}
+	s.clamp(i+1, z, &child)
+	child.mass, child.hash = s.massOf(z, &child), hashOf(key)
+	child.picks = s.picks(e.todo, e.chosen)
+	e.out.labels = append(e.out.labels, child)
 }
 
-// earliestEnd is when the answer can be there at the earliest if piece i runs on node n after the chosen deliveries, as far as that piece
-// alone decides it. It is 0 where time does not count.
-func (e *expander) earliestEnd(i int, y *layout, l *label, n NodeID) float64 {
-	s, m := e.s, e.s.in.nodes
-	if s.in.p.Objective != Latency {
-		return 0
-	}
+// startHere is when node n is free and the inputs of the next piece that are there already are there.
+func startHere(y *layout, l *label, n NodeID, nodes int) float64 {
 	start := l.vec[y.free+int(n)]
 	for _, at := range y.inputs {
-		if ready := l.vec[y.ready+at*m+int(n)]; ready < inf {
+		if ready := l.vec[y.ready+at*nodes+int(n)]; ready < inf {
 			start = max(start, ready)
 		}
 	}
+	return start
+}
+
+// soonest is a time before which the next piece cannot start on node n after the chosen deliveries, as if none waited for another.
+func (e *expander) soonest(y *layout, l *label, n NodeID, here float64) float64 {
+	m := e.s.in.nodes
 	for j := range e.todo {
 		if d, o := &e.todo[j], &e.chosen[j]; d.from >= 0 {
-			w, from := &o.hop, int(o.from)
-			depart := max(l.vec[y.ready+d.from*m+from]+w.encode, l.vec[y.link+from*m+int(n)])
-			start = max(start, depart+w.wire+w.delay+w.decode)
+			_, arrival := o.hop.send(l.vec[y.ready+d.from*m+int(o.from)], l.vec[y.link+int(o.from)*m+int(n)])
+			here = max(here, arrival)
 		}
 	}
-	return start + s.tails[i*m+int(n)]
+	return here
 }
 
 // transfer copies what stays from layout y to z.
@@ -172,19 +173,11 @@ func (s *sweep) transfer(y, z *layout, l *label, n NodeID, vec []float64, key []
 	copy(vec[len(z.live)*m:], l.vec[len(y.live)*m:])
 }
 
-// run books piece i on node n of the child of label l, and the chosen deliveries of what it reads and makes.
-func (e *expander) run(i int, y, z *layout, l *label, n NodeID, child *label) {
+// run books piece i on node n in the child of label l, and the chosen deliveries of what it reads and makes. start is when the piece could
+// start without these.
+func (e *expander) run(i int, y, z *layout, l *label, n NodeID, start float64, child *label) {
 	in, m := e.s.in, e.s.in.nodes
 	piece, k := &in.p.Pieces[i], i*m+int(n)
-	start := 0.0
-	if z.free >= 0 {
-		start = child.vec[z.free+int(n)]
-	}
-	for _, at := range y.inputs {
-		if ready := l.vec[y.ready+at*m+int(n)]; ready < inf {
-			start = max(start, ready)
-		}
-	}
 	for j := range e.todo {
 		if d := &e.todo[j]; d.from >= 0 {
 			start = max(start, e.s.deliver(z, child, d, &e.chosen[j], l.vec[y.ready+d.from*m+int(e.chosen[j].from)]))
@@ -230,9 +223,7 @@ func (s *sweep) deliver(z *layout, l *label, d *delivery, o *option, at float64)
 	w, link := &o.hop, int(o.from)*m+int(d.to)
 	arrival := 0.0
 	if z.link >= 0 {
-		depart := max(at+w.encode, l.vec[z.link+link])
-		l.vec[z.link+link] = depart + w.wire
-		arrival = depart + w.wire + w.delay + w.decode
+		l.vec[z.link+link], arrival = w.send(at, l.vec[z.link+link])
 	}
 	if z.busy >= 0 {
 		l.vec[z.busy+int(o.from)] += w.encode
@@ -266,15 +257,22 @@ func hashOf(key []byte) uint32 {
 	return h ^ h>>16
 }
 
-// massOf is the sum of a label's times. What is nowhere yet counts as if it were late, when it is known what that is.
-func (s *sweep) massOf(z *layout, vec []float64) float64 {
+// massOf is no more for a label than for one that it can replace: the sum of its times, or its bound where times do not decide. What is
+// nowhere yet counts as if it were late, when it is known what that is.
+func (s *sweep) massOf(z *layout, l *label) float64 {
+	if z.soft == 0 {
+		return l.bound
+	}
+	late := 0.0
+	if s.best != nil {
+		late = s.best.Objective
+	}
 	sum := 0.0
-	for _, t := range vec[:z.soft] {
-		if t < s.enough {
-			sum += t
-		} else if s.best != nil {
-			sum += s.enough
+	for _, t := range l.vec[:z.soft] {
+		if t == inf {
+			t = late
 		}
+		sum += t
 	}
 	return sum
 }

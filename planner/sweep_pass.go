@@ -24,7 +24,7 @@ type label struct {
 	vec   []float64
 	key   []byte // origin of each live value, then the node of each open class
 	bound float64
-	mass  float64 // sum of the times: no more for a label than for one that it can replace
+	mass  float64 // orders the labels before they are compared
 	// debt is by how much, at most, a plan of the labels that this one stands for is better than the same choices made from this one.
 	debt float64
 	// trail leads to the last piece's node and picks, once the label is kept; until then before leads to those of the piece before.
@@ -86,8 +86,8 @@ func (s *sweep) pass(width int, tolerance float64) (float64, bool) {
 
 func (s *sweep) passOnce(width int, dominance bool) (float64, bool) {
 	complete := true
-	s.dropped, s.rejected = inf, inf
 	s.aim()
+	s.dropped, s.rejected = s.worth, inf
 	s.seed()
 	for i := range s.in.pieces {
 		if !s.expandAll(i) {
@@ -125,7 +125,6 @@ func (s *sweep) expandAll(i int) bool {
 	s.together(crew, func(w int) {
 		e := s.crew[w]
 		e.turn(i + 1)
-		e.dropped = inf
 		for from := w * labelsPerLook; from < len(s.labels); from += crew * labelsPerLook {
 			if s.ctx.Err() != nil {
 				return
@@ -142,7 +141,6 @@ func (s *sweep) expandAll(i int) bool {
 	s.labels = s.labels[:0]
 	for _, e := range s.crew[:crew] {
 		s.labels = append(s.labels, e.out.labels...)
-		s.dropped = min(s.dropped, e.dropped)
 		s.explored += e.explored
 		e.explored = 0
 	}
@@ -192,8 +190,8 @@ func (s *sweep) aim() {
 	}
 }
 
-// hopeless reports whether nothing that a pass looks for can come of a label, which then counts as dropped.
-func (s *sweep) hopeless(l *label) bool { return l.bound >= s.enough || l.floor() >= s.worth }
+// hopelessFrom is the bound from which on nothing that a pass looks for can come of a label in such debt.
+func (s *sweep) hopelessFrom(debt float64) float64 { return min(s.enough, s.worth+debt) }
 
 // seed makes the labels before the first piece: one, or several where inputs can be brought to the sink in several ways.
 func (s *sweep) seed() {

@@ -118,11 +118,7 @@ func (r *relaxation) give(c *search) {
 		return
 	}
 	known := r.strict.whole()
-	top := c.sweep
-	for top.outer != nil {
-		top = top.outer
-	}
-	plan, err := top.in.evaluate(known.Place, known.Codings())
+	plan, err := c.outermost().in.evaluate(known.Place, known.Codings())
 	if err != nil || c.best != nil && plan.Objective >= c.best.Objective {
 		return
 	}
