@@ -6,14 +6,15 @@ type search struct {
 	bound     float64 // no plan is below it
 	tolerance float64 // of the next pass
 	exact     bool    // whether a pass saw every plan that could be better
-	// pairs asks for the improvement of plans by pairs of nodes; settled is the objective of the plan that no pair improves.
-	pairs   bool
+	// nearby asks for better plans near the incumbent; settled is the objective of the one that has no better plan in its neighbourhoods.
+	nearby  bool
 	settled float64
+	found   func() // called when such a plan was found
 }
 
 // newSearch starts from a sweep and its incumbent.
-func newSearch(s *sweep, pairs bool) *search {
-	q := &search{sweep: s, bound: s.rootBound(), tolerance: firstTolerance, pairs: pairs && s.tail == 0}
+func newSearch(s *sweep, nearby bool) *search {
+	q := &search{sweep: s, bound: s.rootBound(), tolerance: firstTolerance, nearby: nearby && s.tail == 0, found: func() {}}
 	q.reduce()
 	return q
 }
@@ -58,7 +59,7 @@ func (q *search) proven() float64 {
 // they are complete within the width. An exact one follows where it is quick or the last, or where rough ones had nothing left to do.
 func (q *search) widen(width int, last bool) {
 	if width > narrow {
-		q.improveByPairs()
+		q.improve()
 	}
 	fine := q.tolerance < leastTolerance
 	for ; q.tolerance >= leastTolerance && !q.done(); q.tolerance /= finer {

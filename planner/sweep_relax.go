@@ -25,8 +25,7 @@ func (r *relaxation) widen(width, last int) {
 	if r.free == nil && r.in.canRelax() {
 		r.free, r.width = r.search(0), min(narrow, width)
 		if r.free != nil {
-			r.free.improveByPairs()
-			r.take(r.free)
+			r.free.improve()
 			r.dual(0, last)
 		}
 	}
@@ -53,7 +52,7 @@ func (r *relaxation) widen(width, last int) {
 // dual looks for the charge per unit of loss under which the least latency plus charge, less the charge of the budget, is largest:
 // a bound on every plan that keeps the budget (Lagrangian relaxation). The next charge is the one under which the best plans known
 // above and below the budget cost the same (Handler and Zang, A dual algorithm for the constrained shortest path problem, 1980).
-// With width 0 it looks for plans only, by pairs.
+// With width 0 it only looks for plans, near the known one.
 func (r *relaxation) dual(width, last int) {
 	q, budget := r.strict, r.in.p.Limits.Loss
 	free := r.free.best
@@ -74,8 +73,7 @@ func (r *relaxation) dual(width, last int) {
 		if width > 0 {
 			r.run(c, min(narrow, width), width, last)
 		} else {
-			c.improveByPairs()
-			r.take(c)
+			c.improve()
 		}
 		if c.best == nil {
 			return
@@ -109,7 +107,9 @@ func (r *relaxation) search(charge float64) *search {
 	s := newSweep(q.ctx, loose)
 	s.begin = q.begin
 	s.best, _ = loose.incumbent()
-	return newSearch(s, true)
+	c := newSearch(s, true)
+	c.found = func() { r.take(c) }
+	return c
 }
 
 // give tells a search without limits of the strict one's plan.
