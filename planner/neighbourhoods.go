@@ -6,22 +6,28 @@ import "math"
 // plan: large neighbourhood search (Shaw, Using constraint programming and local search methods to solve vehicle routing problems,
 // 1998). So little is open in a neighbourhood that narrow passes find there what passes over everything find only when they are wide.
 //
-// Pairs of nodes come first: pieces on two nodes may change between these, however many they are. From everything on one node this
-// leads to the best helper, then to the next. Then come windows: neighbouring pieces may go to any node.
+// Pairs of nodes come first, until they are settled: pieces on two nodes may change between these, however many they are. From everything
+// on one node this leads to the best helper, then to the next. Then windows take their turn with them: neighbouring pieces may go to any node.
 func (q *search) improve() {
-	if !q.nearby || q.best == nil || q.in.nodes < 3 {
+	if !q.nearby || q.best == nil || q.in.nodes < 3 || same(q.settled, q.best.Objective) {
 		return
 	}
-	hoods := q.neighbourhoods()
+	pairs := q.pairs()
+	q.settle(pairs)
+	q.settle(append(pairs, q.windows()...))
+	q.settled = q.best.Objective
+}
+
+// settle plans anew in each neighbourhood in turn until none has a better plan.
+func (q *search) settle(hoods []neighbourhood) {
 	settled := make([]float64, len(hoods))
-	for !same(q.settled, q.best.Objective) {
-		q.settled = q.best.Objective
+	for before := 0.0; !same(before, q.best.Objective); {
+		before = q.best.Objective
 		for k, open := range hoods {
-			if same(settled[k], q.best.Objective) || q.ctx.Err() != nil {
-				continue
+			if !same(settled[k], q.best.Objective) && q.ctx.Err() == nil {
+				q.improveWithin(open)
+				settled[k] = q.best.Objective
 			}
-			q.improveWithin(open)
-			settled[k] = q.best.Objective
 		}
 	}
 }
@@ -32,16 +38,21 @@ func same(a, b float64) bool { return math.Abs(a-b) <= proofSlack*math.Abs(b) }
 // neighbourhood reports whether piece i, now on node `now`, may go to another node.
 type neighbourhood func(i int, now, to NodeID) bool
 
-func (q *search) neighbourhoods() []neighbourhood {
+func (q *search) pairs() []neighbourhood {
 	var out []neighbourhood
 	for x := range NodeID(q.in.nodes) {
 		for y := x + 1; int(y) < q.in.nodes; y++ {
 			out = append(out, func(_ int, now, to NodeID) bool { return (now == x || now == y) && (to == x || to == y) })
 		}
 	}
-	window := max(leastWindow, q.in.pieces/windows)
-	for from := -window / 2; from < q.in.pieces; from += window / 2 {
-		out = append(out, func(i int, _, _ NodeID) bool { return from <= i && i < from+window })
+	return out
+}
+
+func (q *search) windows() []neighbourhood {
+	var out []neighbourhood
+	length := max(leastWindow, q.in.pieces/windowShare)
+	for from := -length / 2; from < q.in.pieces-length/2; from += length / windowOverlap {
+		out = append(out, func(i int, _, _ NodeID) bool { return from <= i && i < from+length })
 	}
 	return out
 }
@@ -76,9 +87,10 @@ const (
 	nearbyWidth = 128
 	// nearbyTolerance is that of a pass that looks for plans beside an exact one of the same width: its labels differ more.
 	nearbyTolerance = 0.02
-	// windows is how many windows would cover the pieces side by side; twice as many overlap. leastWindow is a window's least length.
-	windows     = 4
-	leastWindow = 16
+	// A window is a windowShare-th part of the pieces, but has at least leastWindow; each piece is in windowOverlap of them.
+	windowShare   = 4
+	windowOverlap = 4
+	leastWindow   = 16
 )
 
 // around is the instance in which pieces stay where the incumbent has them unless the neighbourhood opens other nodes to them. It is nil

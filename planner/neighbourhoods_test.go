@@ -30,7 +30,7 @@ func TestNearbyAgreesWithBruteForce(t *testing.T) {
 		q := newSearch(first, true)
 		from := r.IntN(4)
 		window := func(i int, _, _ NodeID) bool { return from <= i && i < from+2 }
-		for k, open := range append(q.neighbourhoods(), window) {
+		for k, open := range append(append(q.pairs(), q.windows()...), window) {
 			q.best = within(t, q, start)
 			around := q.around(open)
 			q.improveWithin(open)

@@ -61,6 +61,9 @@ func (r *relaxation) dual(width, last int) {
 	}
 	over, under := spent{free.Objective, free.Cost.Loss}, spent{q.best.Objective, q.best.Cost.Loss}
 	for range maxCharges {
+		if width == 0 && q.best.Objective < free.Objective*(1+worthCharging) {
+			return
+		}
 		charge := (under.latency - over.latency) / (over.loss - under.loss)
 		if charge <= 0 || q.done() {
 			return
@@ -73,7 +76,7 @@ func (r *relaxation) dual(width, last int) {
 		if width > 0 {
 			r.run(c, min(narrow, width), width, last)
 		} else {
-			c.improve()
+			c.settle(c.pairs())
 		}
 		if c.best == nil {
 			return
@@ -93,8 +96,12 @@ func (r *relaxation) dual(width, last int) {
 // spent is what a plan takes in seconds and accuracy.
 type spent struct{ latency, loss float64 }
 
-// maxCharges is how many charges are tried at most; the best is mostly among the first few.
-const maxCharges = 12
+const (
+	// maxCharges is how many charges are tried at most; the best is mostly among the first few.
+	maxCharges = 12
+	// worthCharging is by how much the limits have to cost time for plans to be looked for under charges before anything is proven.
+	worthCharging = 0.01
+)
 
 // search prepares a search without limits, under a charge for loss. It is nil where the problem has no plan even so.
 func (r *relaxation) search(charge float64) *search {
