@@ -94,23 +94,16 @@ const (
 )
 
 // around is the instance in which pieces stay where the incumbent has them unless the neighbourhood opens other nodes to them. It is nil
-// where it opens none.
+// where it opens none, and where it opens all.
 func (s *sweep) around(open neighbourhood) *reduction {
-	in, free := s.in, false
-	r := in.unreduced()
-	for i := range r.in.p.Pieces {
-		now := s.best.Place[i]
-		for n := range NodeID(in.nodes) {
-			switch {
-			case n == now:
-			case open(i, now, n):
-				free = free || in.run[i*in.nodes+int(n)] < inf
-			default:
-				r.in.p.Pieces[i].Time[n] = inf
-			}
-		}
+	in, m := s.in, s.in.nodes
+	places := make([]bool, in.pieces*m)
+	for k := range places {
+		now, n := s.best.Place[k/m], NodeID(k%m)
+		places[k] = n == now || open(k/m, now, n)
 	}
-	if !free {
+	r := in.keeping(places)
+	if r == nil {
 		return nil
 	}
 	r.dropNodes()

@@ -61,20 +61,23 @@ type optionTable struct {
 	rows [][]option
 	// least is the fewest seconds of each row, what its loss is charged with included; +Inf where it is empty.
 	least []float64
+	// quickest is the fewest seconds alone.
+	quickest []float64
 }
 
 func newOptionTable(in *instance) *optionTable {
-	t := &optionTable{in: in, rows: make([][]option, len(in.hops)), least: make([]float64, len(in.hops))}
+	t := &optionTable{in: in, rows: make([][]option, len(in.hops)), least: make([]float64, len(in.hops)), quickest: make([]float64, len(in.hops))}
 	for v := range in.p.Values {
 		for a := range in.nodes {
 			for b := range in.nodes {
 				k := (v*in.nodes+a)*in.nodes + b
-				t.least[k] = inf
+				t.least[k], t.quickest[k] = inf, inf
 				if in.p.Values[v].Producer == External && a > 0 {
 					continue
 				}
 				t.rows[k] = in.options(ValueID(v), NodeID(a), NodeID(b))
 				for _, o := range t.rows[k] {
+					t.quickest[k] = min(t.quickest[k], o.hop.seconds())
 					t.least[k] = min(t.least[k], o.hop.seconds()+in.charge*o.hop.loss)
 				}
 			}

@@ -35,15 +35,27 @@ func (s *sweep) forbid(known *Plan) *reduction {
 	if known.Objective <= 0 {
 		return nil
 	}
-	in, usable, fewer := s.in, s.usable(known.Objective*(1+reduceSlack)), false
-	r := in.unreduced()
-	for i := range r.in.p.Pieces {
-		for n := range in.nodes {
-			if k := i*in.nodes + n; !usable[k] {
-				fewer = fewer || in.run[k] < inf
-				r.in.p.Pieces[i].Time[n] = inf
-			}
+	return s.in.keeping(s.usable(known.Objective * (1 + reduceSlack)))
+}
+
+// keeping is the instance without the places that are not open, by [piece*nodes+node]; what is closed to one piece of a class is closed to
+// all. It is nil where no place goes.
+func (in *instance) keeping(open []bool) *reduction {
+	m, fewer := in.nodes, false
+	closed := map[[2]int]bool{}
+	class := func(k int) [2]int { return [2]int{in.p.Pieces[k/m].Class, k % m} }
+	for k, may := range open {
+		if c := class(k); c[0] != 0 && !may {
+			closed[c] = true
 		}
+	}
+	r := in.same()
+	for k, may := range open {
+		if may && !closed[class(k)] && in.run[k] < inf {
+			continue
+		}
+		fewer = fewer || in.run[k] < inf
+		r.in.p.Pieces[k/m].Time[k%m] = inf
 	}
 	if !fewer {
 		return nil
@@ -51,8 +63,8 @@ func (s *sweep) forbid(known *Plan) *reduction {
 	return r
 }
 
-// unreduced is the reduction that takes nothing away yet; the pieces, their times and the values are its own.
-func (in *instance) unreduced() *reduction {
+// same is the instance as a reduction of itself; the pieces, their times and the values are its own.
+func (in *instance) same() *reduction {
 	p := *in.p
 	p.Pieces, p.Values = slices.Clone(p.Pieces), slices.Clone(p.Values)
 	r := &reduction{in: &instance{p: &p, relaxed: in.relaxed, charge: in.charge, pieces: in.pieces, nodes: in.nodes}}
@@ -88,17 +100,6 @@ func (s *sweep) usable(limit float64) []bool {
 		case Price:
 			out[k] = s.rest(0, in.price)-s.leastOf(i, in.price)+in.price[k] < limit
 		}
-	}
-	// What is closed to one piece of a class is closed to all.
-	closed := map[[2]int]bool{}
-	class := func(k int) [2]int { return [2]int{in.p.Pieces[k/m].Class, k % m} }
-	for k, may := range out {
-		if c := class(k); c[0] != 0 && !may {
-			closed[c] = true
-		}
-	}
-	for k := range out {
-		out[k] = out[k] && !closed[class(k)]
 	}
 	return out
 }
@@ -350,18 +351,6 @@ func (s *sweep) outermost() *sweep {
 		s = s.outer
 	}
 	return s
-}
-
-// within is a plan of the instance before all reductions as one of s's. It fails where the plan is not as good as what they rest on.
-func (s *sweep) within(plan *Plan) (*Plan, error) {
-	if s.outer == nil {
-		return plan, nil
-	}
-	plan, err := s.outer.within(plan)
-	if err != nil {
-		return nil, err
-	}
-	return s.via.shrink(plan)
 }
 
 // shrink is an original plan as one of the smaller instance.

@@ -1,5 +1,7 @@
 package planner
 
+import "slices"
+
 // search is a sweep in passes of growing width, over what reductions leave of the problem, until its plan is proven or the time is over.
 type search struct {
 	*sweep
@@ -79,6 +81,30 @@ func (q *search) roughly(width int) bool {
 	b, complete := q.pass(width, q.tolerance)
 	q.bound = max(q.bound, b)
 	return complete
+}
+
+// adopt takes a plan of the instance before all reductions where it is better than the incumbent, and goes on from the last of the reductions
+// that keep it.
+func (q *search) adopt(plan *Plan) {
+	if q.best != nil && plan.Objective >= q.best.Objective {
+		return
+	}
+	chain := []*sweep{q.sweep}
+	for s := q.sweep; s.outer != nil; s = s.outer {
+		chain = append(chain, s.outer)
+	}
+	at := chain[len(chain)-1]
+	for _, next := range slices.Backward(chain[:len(chain)-1]) {
+		inner, err := next.via.shrink(plan)
+		if err != nil {
+			break
+		}
+		at, plan = next, inner
+	}
+	at.best, at.first, at.explored = nil, q.first, q.explored
+	at.offer(plan)
+	q.sweep = at
+	q.reduce()
 }
 
 // reduce goes on with the smaller instance that what is known by now allows.

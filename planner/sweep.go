@@ -126,6 +126,7 @@ type sweep struct {
 	crew      []*expander
 	// A label whose bound reaches enough leads to no plan better than the incumbent, one whose floor reaches worth to none better by the tolerance.
 	enough, worth float64
+	into          []float64 // per node, the least delay of a hop to it
 	rests         []float64
 	tail          int // bytes of the key for pipelines
 }
@@ -136,6 +137,7 @@ func newSweep(ctx context.Context, in *instance) *sweep {
 	s.tails = s.tailTable()
 	s.layouts()
 	s.loadBound()
+	s.delays()
 	switch in.p.Objective {
 	case Energy:
 		s.rest(0, in.joules)
@@ -143,6 +145,19 @@ func newSweep(ctx context.Context, in *instance) *sweep {
 		s.rest(0, in.price)
 	}
 	return s
+}
+
+// delays finds the least delay of a hop to each node.
+func (s *sweep) delays() {
+	s.into = make([]float64, s.in.nodes)
+	for b := range s.into {
+		s.into[b] = inf
+		for a := range s.in.nodes {
+			if path := &s.in.p.Paths[a][b]; a != b && path.Goodput > 0 {
+				s.into[b] = min(s.into[b], path.Overhead+path.RTT.Seconds()/2)
+			}
+		}
+	}
 }
 
 // incumbent is the best of the plans that need no search: everything on one node, and every two-node prefix cut.

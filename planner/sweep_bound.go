@@ -2,53 +2,67 @@ package planner
 
 import "slices"
 
-// clamp raises times that no later piece can make use of to the earliest time at which anything can still happen. Labels that
-// differ only in such times become comparable.
-func (s *sweep) clamp(i int, y *layout, l *label) {
+// clamp raises times that no later piece can make use of to the earliest ones that matter. Labels that differ only in such times become
+// comparable.
+func (e *expander) clamp(i int, y *layout, l *label) {
+	s, m := e.s, e.s.in.nodes
 	if y.free < 0 || i == s.in.pieces || s.late {
 		return
 	}
-	m := s.in.nodes
-	early := earliestStart(y, l, m)
-	for n := range m {
-		l.vec[y.free+n] = max(l.vec[y.free+n], early)
+	reach := e.reaches(y, y.quickest, l)
+	free := l.vec[y.free : y.free+m]
+	early := e.nextStarts(y, free, reach)
+	for n := range free {
+		free[n] = max(free[n], min(e.next[n], early+s.into[n]))
 	}
 	l.vec[y.latency] = max(l.vec[y.latency], early)
+	if s.in.p.Objective == Latency && s.in.charge == 0 {
+		l.vec[y.latency] = max(l.vec[y.latency], l.bound)
+	}
 	for a := range m {
-		first := early
-		for k := range y.live {
-			if y.given[k] || int(l.key[k]) == a {
-				first = min(first, l.vec[y.ready+k*m+a])
-			}
-		}
 		link := l.vec[y.link+a*m : y.link+(a+1)*m]
 		for b := range link {
+			// What will be made on a leaves it no sooner than a is free; what is there and not yet on b may leave at once.
+			first := free[a]
+			for k := range y.live {
+				if ready := l.vec[y.ready+k*m : y.ready+(k+1)*m]; ready[b] == inf && (y.given[k] || int(l.key[k]) == a) {
+					first = min(first, ready[a])
+				}
+			}
 			link[b] = max(link[b], first)
 		}
 	}
+	// A copy serves pieces of its own node alone: hops start where the value was made or given.
 	for k := range y.live {
 		origin, ready, held := int(l.key[k]), l.vec[y.ready+k*m:y.ready+(k+1)*m], y.held[k*m:(k+1)*m]
 		for n := range ready {
-			if ready[n] < early && !held[n] && n != origin {
-				ready[n] = early
+			if ready[n] < free[n] && !held[n] && n != origin {
+				ready[n] = free[n]
 			}
 		}
 	}
 }
 
-// earliestStart is a time before which no piece to come can start.
-func earliestStart(y *layout, l *label, nodes int) float64 {
-	early := inf
-	for _, w := range y.minimal {
-		start := 0.0
-		for _, k := range w.live {
-			least := inf
-			for _, at := range l.vec[y.ready+k*nodes : y.ready+(k+1)*nodes] {
-				least = min(least, at)
+// nextStarts is a time before which no piece to come can start, and leaves in e.next, per node, when one of those that wait for nothing else
+// can start there at the earliest.
+func (e *expander) nextStarts(y *layout, free, reach []float64) float64 {
+	m, early := len(free), inf
+	if e.next == nil {
+		e.next = make([]float64, m)
+	}
+	for n := range e.next {
+		e.next[n] = inf
+		for _, w := range y.minimal {
+			if w.tails[n] == inf {
+				continue
 			}
-			start = max(start, least)
+			start := 0.0
+			for _, k := range w.live {
+				start = max(start, reach[k*m+n])
+			}
+			e.next[n] = min(e.next[n], start)
 		}
-		early = min(early, start)
+		early = min(early, max(free[n], e.next[n]))
 	}
 	return early
 }
@@ -103,13 +117,13 @@ func (e *expander) latencyBound(i int, y *layout, l *label, enough float64) floa
 	s, m := e.s, e.s.in.nodes
 	load := s.lightest[i]
 	for n := range m {
-		load += s.shares[n] * l.vec[y.free+n]
+		load += s.shares[n] * min(l.vec[y.free+n], l.vec[y.latency])
 	}
 	bound := max(l.vec[y.latency], load)
 	if bound >= enough {
 		return bound
 	}
-	reach := e.reaches(y, l)
+	reach := e.reaches(y, y.least, l)
 	free := l.vec[y.free : y.free+m]
 	hot := e.hot[i]
 	if hot < len(y.frontier) {
@@ -126,8 +140,8 @@ func (e *expander) latencyBound(i int, y *layout, l *label, enough float64) floa
 	return bound
 }
 
-// reaches is when each live value can be at each node at the earliest.
-func (e *expander) reaches(y *layout, l *label) []float64 {
+// reaches is when each live value can be at each node at the earliest, by hops of the given seconds.
+func (e *expander) reaches(y *layout, hops [][]float64, l *label) []float64 {
 	m := e.s.in.nodes
 	if cap(e.reach) < len(y.live)*m {
 		e.reach = make([]float64, 2*len(y.live)*m)
@@ -135,14 +149,14 @@ func (e *expander) reaches(y *layout, l *label) []float64 {
 	reach := e.reach[:len(y.live)*m]
 	for k := range y.live {
 		origin := int(l.key[k])
-		base, least := 0.0, y.least[k][origin*m:(origin+1)*m]
+		base, hop := 0.0, hops[k][origin*m:(origin+1)*m]
 		ready := l.vec[y.ready+k*m : y.ready+(k+1)*m]
 		if !y.given[k] {
 			base = ready[origin]
 		}
 		for n, at := range ready {
 			if at == inf {
-				at = base + least[n]
+				at = base + hop[n]
 			}
 			reach[k*m+n] = at
 		}

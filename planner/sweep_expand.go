@@ -15,6 +15,7 @@ type expander struct {
 	chosen   []option
 	follow   [pipelineKey]byte
 	reach    []float64
+	next     []float64
 	hot      []int // per step, the piece of the frontier that last made a label hopeless
 	order    []int // labels to compare, then those kept
 	born     int   // of the next label
@@ -119,7 +120,7 @@ func (e *expander) step(i int, y, z *layout, l *label, n NodeID) {
 		e.out.shrink(z.size, len(key))
 		return
 	}
-	s.clamp(i+1, z, &child)
+	e.clamp(i+1, z, &child)
 	child.mass, child.hash = s.massOf(z, &child), hashOf(key)
 	child.picks = s.picks(e.todo, e.chosen)
 	e.out.labels = append(e.out.labels, child)

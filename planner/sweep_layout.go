@@ -40,9 +40,9 @@ type layout struct {
 	inputs []int
 	// given reports per live value whether it is there from the start, held per [live*nodes+node] whether it is there on that node.
 	given, held []bool
-	// least are, per live value, the fewest seconds from [origin*nodes] to a node.
-	least   [][]float64
-	classes []int // classes with pieces both before and after
+	// least and quickest are, per live value, the fewest seconds from [origin*nodes] to a node, with and without what loss is charged with.
+	least, quickest [][]float64
+	classes         []int // classes with pieces both before and after
 	// frontier are the pieces to come with a live input, or with none at all; minimal those of them that wait for nothing else.
 	frontier, minimal []waiter
 	ready             int // L*nodes times
@@ -127,6 +127,7 @@ func (s *sweep) standing(y *layout, i int) {
 		y.kept = append(y.kept, at)
 		y.given = append(y.given, in.p.Values[v].Producer == External)
 		y.least = append(y.least, s.options.least[int(v)*m*m:(int(v)+1)*m*m])
+		y.quickest = append(y.quickest, s.options.quickest[int(v)*m*m:(int(v)+1)*m*m])
 		for n := range m {
 			y.held = append(y.held, in.p.Values[v].Producer == External && slices.Contains(in.at(v), NodeID(n)))
 		}

@@ -125,13 +125,8 @@ func (r *relaxation) give(c *search) {
 		return
 	}
 	known := r.strict.whole()
-	plan, err := c.outermost().in.evaluate(known.Place, known.Codings())
-	if err != nil || c.best != nil && plan.Objective >= c.best.Objective {
-		return
-	}
-	if plan, err = c.within(plan); err == nil {
-		c.offer(plan)
-		c.reduce()
+	if plan, err := c.outermost().in.evaluate(known.Place, known.Codings()); err == nil {
+		c.adopt(plan)
 	}
 }
 
@@ -168,11 +163,8 @@ func (r *relaxation) take(c *search) {
 	if err != nil {
 		strict = in.afford(place, codings)
 	}
-	if strict == nil || q.best != nil && strict.Objective >= q.best.Objective {
-		return
-	}
-	if plan, err := q.within(strict); err == nil {
-		q.offer(plan)
+	if strict != nil {
+		q.adopt(strict)
 	}
 }
 
