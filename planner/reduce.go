@@ -11,16 +11,29 @@ type reduction struct {
 	in *instance
 	// nodes are the original nodes of the smaller instance's, pieces its piece of each original one.
 	nodes, pieces []int
+	// place, where not nil, is the known plan's placement in the original instance, moved to one that is as good and still there.
+	place []NodeID
 }
 
 // reduce is the smaller instance that the known plan allows, nil where nothing is taken away.
 func (s *sweep) reduce(known *Plan) *reduction {
-	r := s.forbid(known)
+	r, joined := s.forbid(known), false
+	if s.tail == 0 && s.in.contractible() {
+		small := r
+		if small == nil {
+			small = s.in.same()
+		}
+		if joined = small.contract(s, known); joined {
+			r = small
+		}
+	}
 	if r == nil {
 		return nil
 	}
 	r.dropNodes()
-	r.mergeFixed()
+	if !joined {
+		r.mergeFixed()
+	}
 	if _, err := prepare(r.in); err != nil {
 		return nil
 	}
@@ -36,25 +49,30 @@ func (s *sweep) forbid(known *Plan) *reduction {
 		return nil
 	}
 	in, usable, fewer := s.in, s.usable(known.Objective*(1+reduceSlack)), false
+	r := in.same()
+	for k, may := range usable {
+		if !may {
+			fewer = fewer || in.run[k] < inf
+			r.in.p.Pieces[k/in.nodes].Time[k%in.nodes] = inf
+		}
+	}
+	if !fewer {
+		return nil
+	}
+	return r
+}
+
+// same is the instance as a reduction of itself.
+func (in *instance) same() *reduction {
 	p := *in.p
 	p.Pieces, p.Values = slices.Clone(p.Pieces), slices.Clone(p.Values)
 	r := &reduction{in: &instance{p: &p, relaxed: in.relaxed, charge: in.charge, pieces: in.pieces, nodes: in.nodes}}
 	for i := range p.Pieces {
-		c := &p.Pieces[i]
-		c.Time = slices.Clone(c.Time)
-		for n := range in.nodes {
-			if k := i*in.nodes + n; !usable[k] {
-				fewer = fewer || in.run[k] < inf
-				c.Time[n] = inf
-			}
-		}
+		p.Pieces[i].Time = slices.Clone(p.Pieces[i].Time)
 		r.pieces = append(r.pieces, i)
 	}
 	for n := range in.nodes {
 		r.nodes = append(r.nodes, n)
-	}
-	if !fewer {
-		return nil
 	}
 	return r
 }
@@ -328,11 +346,18 @@ func (s *sweep) whole() *Plan {
 	return plan
 }
 
-// shrink is an original plan as one of the smaller instance.
+// shrink is the plan that r was made for as one of the smaller instance.
 func (r *reduction) shrink(plan *Plan) (*Plan, error) {
+	from := plan.Place
+	if r.place != nil {
+		from = r.place
+	}
 	place := make([]NodeID, r.in.pieces)
 	for i, k := range r.pieces {
-		place[k] = NodeID(slices.Index(r.nodes, int(plan.Place[i])))
+		place[k] = NodeID(slices.Index(r.nodes, int(from[i])))
+	}
+	if r.place != nil {
+		return r.in.evaluate(place, r.recode(plan, place))
 	}
 	codings := Codings{}
 	for h, c := range plan.Codings() {

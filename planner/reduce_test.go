@@ -26,7 +26,8 @@ var reductions = map[string]func(*sweep, *Plan) *reduction{
 		}
 		return r
 	},
-	"together": (*sweep).reduce,
+	"contraction": func(s *sweep, known *Plan) *reduction { return contracted(s.in, known) },
+	"together":    (*sweep).reduce,
 }
 
 // Each reduction, and all together, keep the optimum: brute force over the whole problem against brute force over the reduced one.
