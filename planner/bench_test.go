@@ -24,6 +24,23 @@ func BenchmarkTwoWay2000(b *testing.B) {
 			in.cutBetween(0, 1, true)
 		}
 	})
+	// What contracting first would cost and save.
+	small := in.same()
+	b.Run("contraction", func(b *testing.B) {
+		for b.Loop() {
+			small = in.same()
+			small.contract(context.Background(), in, &Plan{Place: make([]NodeID, in.pieces)})
+		}
+		b.ReportMetric(float64(len(small.in.p.Pieces)), "left")
+	})
+	if _, err := prepare(small.in); err != nil {
+		b.Fatal(err)
+	}
+	b.Run("contracted-cut", func(b *testing.B) {
+		for b.Loop() {
+			small.in.cutBetween(0, 1, true)
+		}
+	})
 	b.Run("problem-to-plan", func(b *testing.B) {
 		for b.Loop() {
 			if _, err := (minCut{name: "mincut", returns: true}).Plan(context.Background(), p); err != nil {

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// reduction is a smaller instance that has every plan of the original one that is as good as the plan known: places and nodes that no such
-// plan uses are gone, and pieces that are always together are one.
+// reduction is a smaller instance that has a best plan of the original one: places and nodes that no plan uses which is as good as the one
+// known are gone, or that can be done without, and pieces that are always together, or can be, are one.
 type reduction struct {
 	in *instance
 	// nodes are the original nodes of the smaller instance's, pieces its piece of each original one.
@@ -18,12 +18,13 @@ type reduction struct {
 // reduce is the smaller instance that the known plan allows, nil where nothing is taken away.
 func (s *sweep) reduce(known *Plan) *reduction {
 	r, joined := s.forbid(known), false
-	if s.tail == 0 && s.in.contractible() {
+	// A first pass often ends the search sooner than a contraction takes.
+	if s.explored > 0 && s.tail == 0 && s.in.contractible() {
 		small := r
 		if small == nil {
 			small = s.in.same()
 		}
-		if joined = small.contract(s, known); joined {
+		if joined = small.contract(s.ctx, s.in, known); joined {
 			r = small
 		}
 	}

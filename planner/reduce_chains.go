@@ -2,6 +2,7 @@ package planner
 
 import (
 	"cmp"
+	"context"
 	"slices"
 )
 
@@ -27,7 +28,8 @@ import (
 // nodes, could be brought together with its maker; that is not worth a rule. A latency with queues is no sum either; and a limit on latency,
 // period or stages, or on a second sum, couples pieces that no hop joins.
 type contraction struct {
-	in *instance
+	ctx context.Context
+	in  *instance
 	// p is the problem that becomes smaller; pieces that are gone keep their numbers until the end.
 	p *Problem
 	// cost is what a piece adds to the objective on a node, +Inf where it cannot be: [piece*nodes+node].
@@ -36,17 +38,24 @@ type contraction struct {
 	into []PieceID
 	// place is the known plan's node of each piece that is there, moved as the rules say.
 	place []NodeID
-	// cheap is the least weight of a hop, 0 where none is needed: [(value*nodes+from)*nodes+to]; of External values row 0 alone counts.
+	// ways are those of a hop, cheap is the least weight of them, 0 where none is needed: [(value*nodes+from)*nodes+to]; External values
+	// are from node 0.
+	ways  [][]way
 	cheap []float64
 	// budget says that accuracy is limited, tight which nodes' memory may be too small.
 	budget bool
 	tight  []bool
+	// rises and needed are room for madeAt.
 	rises  []float64
+	needed []bool
 }
 
-// contract applies the rules to r, a reduction of s.in by places alone. It reports whether they took anything away.
-func (r *reduction) contract(s *sweep, known *Plan) bool {
-	c := newContraction(s.in, r.in.p, known.Place)
+// way is one coding of a hop: what it adds to the objective, and what it loses.
+type way struct{ weight, loss float64 }
+
+// contract applies the rules to r, a reduction of in by places alone, until there is no more time. It reports whether they took anything away.
+func (r *reduction) contract(ctx context.Context, in *instance, known *Plan) bool {
+	c := newContraction(ctx, in, r.in.p, known.Place)
 	gained := false
 	for range maxRounds {
 		if closed, joined := c.closePlaces(), c.joinNeighbours(); !closed && !joined {
@@ -63,7 +72,7 @@ func (r *reduction) contract(s *sweep, known *Plan) bool {
 // Bounds of the work of a contraction, which is at most rounds * neighbours * nodes^3 * values of a piece.
 const (
 	maxRounds        = 64
-	maxContractNodes = 32
+	maxContractNodes = 16
 	// maxDegree is how many values a piece may read and make, and how many pieces may read one of them, to be moved.
 	maxDegree = 128
 )
@@ -75,11 +84,12 @@ func (in *instance) contractible() bool {
 	return additive(in.p.Objective) && l == (Limits{}) && in.nodes <= maxContractNodes
 }
 
-func newContraction(in *instance, p *Problem, known []NodeID) *contraction {
+func newContraction(ctx context.Context, in *instance, p *Problem, known []NodeID) *contraction {
 	m := in.nodes
 	c := &contraction{
-		in: in, p: p, place: slices.Clone(known), budget: in.limits().Loss > 0, tight: dimensionsOf(in).memory,
-		cost: make([]float64, in.pieces*m), into: make([]PieceID, in.pieces), cheap: make([]float64, len(p.Values)*m*m),
+		ctx: ctx, in: in, p: p, place: slices.Clone(known), budget: in.limits().Loss > 0, tight: dimensionsOf(in).memory,
+		cost: make([]float64, in.pieces*m), into: make([]PieceID, in.pieces), needed: make([]bool, m),
+		ways: make([][]way, len(p.Values)*m*m), cheap: make([]float64, len(p.Values)*m*m),
 	}
 	for i := range in.pieces {
 		c.into[i] = PieceID(i)
@@ -94,7 +104,10 @@ func newContraction(in *instance, p *Problem, known []NodeID) *contraction {
 		p.Values[v].Consumers = slices.Clone(p.Values[v].Consumers)
 		for a := range NodeID(m) {
 			for b := range NodeID(m) {
-				c.cheap[c.hop(ValueID(v), a, b)] = c.lightest(ValueID(v), a, b, inf)
+				if k := c.hop(ValueID(v), a, b); c.ways[k] == nil && !c.here(ValueID(v), a, b) {
+					c.ways[k] = c.waysOf(ValueID(v), a, b)
+					c.cheap[k] = c.lightest(ValueID(v), a, b, inf)
+				}
 			}
 		}
 	}
@@ -105,7 +118,7 @@ func newContraction(in *instance, p *Problem, known []NodeID) *contraction {
 func (c *contraction) closePlaces() bool {
 	closed := false
 	for i := range PieceID(len(c.into)) {
-		if c.into[i] != i || !c.few(i) {
+		if c.into[i] != i || !c.few(i) || c.ctx.Err() != nil {
 			continue
 		}
 		for x := range NodeID(c.in.nodes) {
@@ -128,7 +141,7 @@ func (c *contraction) closePlaces() bool {
 func (c *contraction) joinNeighbours() bool {
 	joined := false
 	for f := range PieceID(len(c.into)) {
-		for k := 0; c.into[f] == f && k < len(c.p.Pieces[f].In) && c.few(f); k++ {
+		for k := 0; c.into[f] == f && k < len(c.p.Pieces[f].In) && c.few(f) && c.ctx.Err() == nil; k++ {
 			u := c.p.Values[c.p.Pieces[f].In[k]].Producer
 			if u == External || !c.few(u) {
 				continue

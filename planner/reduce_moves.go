@@ -46,8 +46,8 @@ func (c *contraction) readAt(v ValueID, i, j PieceID, x, y NodeID) float64 {
 	val := &c.p.Values[v]
 	there, alone := val.Output && c.p.Sink == y, !val.Output || c.p.Sink != x
 	for _, r := range val.Consumers {
-		there = there || r == j
-		alone = alone && (r == i || r == j)
+		there = there || r == j || r != i && c.only(r) == y
+		alone = alone && (r == i || r == j || !c.open(r, x))
 	}
 	worst := math.Inf(-1)
 	for o := range NodeID(c.in.nodes) {
@@ -75,28 +75,33 @@ func (c *contraction) readAt(v ValueID, i, j PieceID, x, y NodeID) float64 {
 func (c *contraction) madeAt(v ValueID, j PieceID, x, y NodeID) float64 {
 	val := &c.p.Values[v]
 	sum, sure, others := 0.0, 0, 0
+	clear(c.needed)
 	need := func(n NodeID) {
-		sum += c.swap(v, x, n, y, n)
-		sure++
+		if !c.needed[n] {
+			c.needed[n] = true
+			sum += c.swap(v, x, n, y, n)
+			sure++
+		}
 	}
-	reads := slices.Contains(val.Consumers, j)
-	if reads {
-		need(y)
-	}
-	if val.Output && !(reads && c.p.Sink == y) {
+	if val.Output {
 		need(c.p.Sink)
+	}
+	for _, r := range val.Consumers {
+		switch n := c.only(r); {
+		case r == j:
+			need(y)
+		case n >= 0:
+			need(n)
+		default:
+			others++
+		}
 	}
 	c.rises = c.rises[:0]
 	for n := range NodeID(c.in.nodes) {
-		if reads && n == y || val.Output && n == c.p.Sink || c.cheap[c.hop(v, x, n)] == inf {
-			continue
-		}
-		if slices.ContainsFunc(val.Consumers, func(r PieceID) bool { return r != j && c.open(r, n) }) {
+		if !c.needed[n] && c.cheap[c.hop(v, x, n)] < inf &&
+			slices.ContainsFunc(val.Consumers, func(r PieceID) bool { return r != j && c.open(r, n) }) {
 			c.rises = append(c.rises, c.swap(v, x, n, y, n))
 		}
-	}
-	for _, r := range val.Consumers {
-		others += b2i(r != j)
 	}
 	// The other readers are on as many nodes as there are readers at most, and on one at least where nobody else needs the value.
 	slices.SortFunc(c.rises, func(a, b float64) int { return cmp.Compare(b, a) })
@@ -132,24 +137,50 @@ func (c *contraction) swap(v ValueID, a, b, d, e NodeID) float64 {
 		return c.lightest(v, d, e, 0)
 	}
 	worst := math.Inf(-1)
-	for _, o := range c.in.options(v, a, b) {
-		worst = max(worst, c.lightest(v, d, e, o.hop.loss)-c.in.weigh(&o.hop))
+	for _, w := range c.ways[c.hop(v, a, b)] {
+		worst = max(worst, c.lightest(v, d, e, w.loss)-w.weight)
 	}
 	return worst
 }
 
 // lightest is the least weight of a hop that loses no more than so much.
 func (c *contraction) lightest(v ValueID, a, b NodeID, loss float64) float64 {
-	if c.here(v, a, b) {
-		return 0
-	}
 	least := inf
-	for _, o := range c.in.options(v, a, b) {
-		if o.hop.loss <= loss {
-			least = min(least, c.in.weigh(&o.hop))
+	for _, w := range c.ways[c.hop(v, a, b)] {
+		if w.loss <= loss {
+			least = min(least, w.weight)
 		}
 	}
 	return least
+}
+
+// only is the one node on which a piece can be, -1 where there are several.
+func (c *contraction) only(i PieceID) NodeID {
+	only := NodeID(-1)
+	for n := range NodeID(c.in.nodes) {
+		if c.open(i, n) {
+			if only >= 0 {
+				return -1
+			}
+			only = n
+		}
+	}
+	return only
+}
+
+// waysOf are the ways of a hop, none where it is not needed.
+func (c *contraction) waysOf(v ValueID, a, b NodeID) []way {
+	var out []way
+	if c.p.Values[v].Producer == External {
+		for _, o := range c.in.options(v, 0, b) {
+			out = append(out, way{c.in.weigh(&o.hop), o.hop.loss})
+		}
+		return out
+	}
+	for _, h := range c.in.ways(v, a, b) {
+		out = append(out, way{c.in.weigh(&h), h.loss})
+	}
+	return out
 }
 
 // here reports whether value v is at b when it was made at a.
