@@ -41,6 +41,7 @@ type contraction struct {
 	// ways are those of a hop, cheap is the least weight of them, 0 where none is needed: [(value*nodes+from)*nodes+to]; External values
 	// are from node 0.
 	ways  [][]way
+	room  []way
 	cheap []float64
 	// budget says that accuracy is limited, tight which nodes' memory may be too small.
 	budget bool
@@ -89,7 +90,7 @@ func newContraction(ctx context.Context, in *instance, p *Problem, known []NodeI
 	c := &contraction{
 		ctx: ctx, in: in, p: p, place: slices.Clone(known), budget: in.limits().Loss > 0, tight: dimensionsOf(in).memory,
 		cost: make([]float64, in.pieces*m), into: make([]PieceID, in.pieces), needed: make([]bool, m),
-		ways: make([][]way, len(p.Values)*m*m), cheap: make([]float64, len(p.Values)*m*m),
+		ways: make([][]way, len(p.Values)*m*m), room: make([]way, 0, len(p.Values)*m*m), cheap: make([]float64, len(p.Values)*m*m),
 	}
 	for i := range in.pieces {
 		c.into[i] = PieceID(i)

@@ -168,19 +168,19 @@ func (c *contraction) only(i PieceID) NodeID {
 	return only
 }
 
-// waysOf are the ways of a hop, none where it is not needed.
+// waysOf are the ways of a hop.
 func (c *contraction) waysOf(v ValueID, a, b NodeID) []way {
-	var out []way
+	first := len(c.room)
 	if c.p.Values[v].Producer == External {
 		for _, o := range c.in.options(v, 0, b) {
-			out = append(out, way{c.in.weigh(&o.hop), o.hop.loss})
+			c.room = append(c.room, way{c.in.weigh(&o.hop), o.hop.loss})
 		}
-		return out
+	} else {
+		for _, h := range c.in.ways(v, a, b) {
+			c.room = append(c.room, way{c.in.weigh(&h), h.loss})
+		}
 	}
-	for _, h := range c.in.ways(v, a, b) {
-		out = append(out, way{c.in.weigh(&h), h.loss})
-	}
-	return out
+	return c.room[first:len(c.room):len(c.room)]
 }
 
 // here reports whether value v is at b when it was made at a.
