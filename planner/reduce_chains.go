@@ -26,7 +26,8 @@ import (
 // Nothing of this holds where what moves could wait for something or make something wait. For throughput it is a maximum that counts: a dear
 // hop may be the price of sharing the work, so that only a piece that takes no time and hands on as much as it reads, to the same
 // nodes, could be brought together with its maker; that is not worth a rule. A latency with queues is no sum either; and a limit on latency,
-// period or stages, or on a second sum, couples pieces that no hop joins.
+// period or stages, or on a second sum, couples pieces that no hop joins. Cuts by maximum flow are sums too, but found sooner than a
+// contraction takes (docs/planner.md).
 type contraction struct {
 	ctx context.Context
 	in  *instance
