@@ -13,12 +13,12 @@ import (
 	"github.com/cleave-mesh/cleave/split/onnx"
 )
 
-// modelFiles are the model in the repository and, where CLEAVE_SHARED names their folder, the shared ones whose constants are not generated
-// and large.
+// modelFiles are the model in the repository and, where CLEAVE_SHARED names their folder and -short is not given, the shared ones whose
+// constants are not generated and large.
 func modelFiles(t testing.TB) []string {
 	t.Helper()
 	files := []string{filepath.Join("..", "internal", "demo", "assets", "blazeface-front.onnx")}
-	if dir := os.Getenv("CLEAVE_SHARED"); dir != "" {
+	if dir := os.Getenv("CLEAVE_SHARED"); dir != "" && !testing.Short() {
 		shared, err := filepath.Glob(filepath.Join(dir, "models", "*", "model.onnx"))
 		if err != nil || len(shared) == 0 {
 			t.Fatalf("no models in %s: %v", dir, err)

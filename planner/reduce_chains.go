@@ -241,6 +241,7 @@ func (c *contraction) finish(r *reduction) {
 	for i := range c.into {
 		k := PieceID(i)
 		for c.into[k] != k {
+			c.into[k] = c.into[c.into[k]]
 			k = c.into[k]
 		}
 		r.pieces[i], r.place[i] = now[k], c.place[k]
