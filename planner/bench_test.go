@@ -24,6 +24,7 @@ func BenchmarkTwoWay2000(b *testing.B) {
 			in.cutBetween(0, 1, true)
 		}
 	})
+	benchmarkContraction(b, in)
 	b.Run("problem-to-plan", func(b *testing.B) {
 		for b.Loop() {
 			if _, err := (minCut{name: "mincut", returns: true}).Plan(context.Background(), p); err != nil {
@@ -31,6 +32,48 @@ func BenchmarkTwoWay2000(b *testing.B) {
 			}
 		}
 	})
+}
+
+// A cut of the same DAG over five tiers.
+func BenchmarkTiers2000(b *testing.B) {
+	in, err := newInstance(meshOf(rand.New(rand.NewPCG(5, 5)), 153, 4, 3, 3))
+	if err != nil {
+		b.Fatal(err)
+	}
+	row := in.tierOrder()
+	b.Run("cut", func(b *testing.B) {
+		for b.Loop() {
+			in.tierCut(row)
+		}
+	})
+	benchmarkContraction(b, in)
+}
+
+// benchmarkContraction shows what contracting before a cut would cost and, between two nodes, save.
+func benchmarkContraction(b *testing.B, in *instance) {
+	var small *reduction
+	contract := func() {
+		small = in.same()
+		small.contract(context.Background(), in, &Plan{Place: make([]NodeID, in.pieces)})
+	}
+	contract()
+	left := float64(len(small.in.p.Pieces))
+	b.Run("contraction", func(b *testing.B) {
+		for b.Loop() {
+			contract()
+		}
+		b.ReportMetric(left, "left")
+	})
+	if _, err := prepare(small.in); err != nil {
+		b.Fatal(err)
+	}
+	if in.nodes == 2 {
+		b.Run("contracted-cut", func(b *testing.B) {
+			for b.Loop() {
+				small.in.cutBetween(0, 1, true)
+			}
+		})
+	}
 }
 
 // Five nodes, some 500 pieces, latency: seconds to prove, and the gap after ten seconds at most.

@@ -5,22 +5,36 @@ import (
 	"slices"
 )
 
-// reduction is a smaller instance that has every plan of the original one that is as good as the plan known: places and nodes that no such
-// plan uses are gone, and pieces that are always together are one.
+// reduction is a smaller instance that has a best plan of the original one: places and nodes that no plan uses which is as good as the one
+// known are gone, or that can be done without, and pieces that are always together, or can be, are one.
 type reduction struct {
 	in *instance
 	// nodes are the original nodes of the smaller instance's, pieces its piece of each original one.
 	nodes, pieces []int
+	// place, where not nil, is the known plan's placement in the original instance, moved to one that is as good and still there.
+	place []NodeID
 }
 
 // reduce is the smaller instance that the known plan allows, nil where nothing is taken away.
 func (s *sweep) reduce(known *Plan) *reduction {
-	r := s.forbid(known)
+	r, joined := s.forbid(known), false
+	// A first pass often ends the search sooner than a contraction takes.
+	if s.explored > 0 && s.tail == 0 && s.in.contractible() {
+		small := r
+		if small == nil {
+			small = s.in.same()
+		}
+		if joined = small.contract(s.ctx, s.in, known); joined {
+			r = small
+		}
+	}
 	if r == nil {
 		return nil
 	}
 	r.dropNodes()
-	r.mergeFixed()
+	if !joined {
+		r.mergeFixed()
+	}
 	if _, err := prepare(r.in); err != nil {
 		return nil
 	}
@@ -301,80 +315,4 @@ func onlyNode(time []float64) int {
 		only = n
 	}
 	return only
-}
-
-// reduced is the sweep over the smaller instance that what is known by now allows, or s itself where nothing is gained.
-func (s *sweep) reduced() *sweep {
-	if s.best == nil {
-		return s
-	}
-	if r := s.reduce(s.best); r != nil {
-		if t := s.over(r); t != nil {
-			return t
-		}
-	}
-	return s
-}
-
-// over is the sweep over a reduction of s's instance, nil where the incumbent is no plan of it.
-func (s *sweep) over(r *reduction) *sweep {
-	best, err := r.shrink(s.best)
-	if err != nil {
-		return nil
-	}
-	t := newSweep(s.ctx, r.in)
-	t.outer, t.via, t.best = s, r, best
-	t.begin, t.first, t.explored, t.tail = s.begin, s.first, s.explored, s.tail
-	return t
-}
-
-// whole is the incumbent as a plan of the instance before all reductions.
-func (s *sweep) whole() *Plan { return s.upTo(nil) }
-
-// upTo is the incumbent as a plan of an outer sweep's instance, nil standing for the outermost.
-func (s *sweep) upTo(top *sweep) *Plan {
-	plan := s.best
-	for ; s != top && s.outer != nil; s = s.outer {
-		place, codings := s.via.restore(plan)
-		again, err := s.outer.in.evaluate(place, codings)
-		if err != nil {
-			return s.outer.upTo(top)
-		}
-		plan = again
-	}
-	return plan
-}
-
-// outermost is the sweep before all reductions.
-func (s *sweep) outermost() *sweep {
-	for s.outer != nil {
-		s = s.outer
-	}
-	return s
-}
-
-// shrink is an original plan as one of the smaller instance.
-func (r *reduction) shrink(plan *Plan) (*Plan, error) {
-	place := make([]NodeID, r.in.pieces)
-	for i, k := range r.pieces {
-		place[k] = NodeID(slices.Index(r.nodes, int(plan.Place[i])))
-	}
-	codings := Codings{}
-	for h, c := range plan.Codings() {
-		codings[Hop{h.Value, NodeID(slices.Index(r.nodes, int(h.To)))}] = c
-	}
-	return r.in.evaluate(place, codings)
-}
-
-// restore is a placement of the smaller instance as one of the original.
-func (r *reduction) restore(plan *Plan) ([]NodeID, Codings) {
-	place := make([]NodeID, len(r.pieces))
-	for i, k := range r.pieces {
-		place[i] = NodeID(r.nodes[plan.Place[k]])
-	}
-	codings := Codings{}
-	for h, c := range plan.Codings() {
-		codings[Hop{h.Value, NodeID(r.nodes[h.To])}] = c
-	}
-	return place, codings
 }

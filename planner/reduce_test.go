@@ -26,7 +26,11 @@ var reductions = map[string]func(*sweep, *Plan) *reduction{
 		}
 		return r
 	},
-	"together": (*sweep).reduce,
+	"contraction": func(s *sweep, known *Plan) *reduction { return contracted(s.in, known) },
+	"together": func(s *sweep, known *Plan) *reduction {
+		s.explored = 1 // as after a first pass
+		return s.reduce(known)
+	},
 }
 
 // Each reduction, and all together, keep the optimum: brute force over the whole problem against brute force over the reduced one.
@@ -88,6 +92,7 @@ func TestReducedSweepIsWhole(t *testing.T) {
 		free := newSweep(context.Background(), in)
 		free.best = s.best
 		free.pass(1<<20, 0)
+		s.explored = 1 // as after a first pass
 		s = s.reduced()
 		s.pass(1<<20, 0)
 		plan := s.whole()

@@ -95,6 +95,9 @@ func (q *search) adopt(plan *Plan) {
 	}
 	at := chain[len(chain)-1]
 	for _, next := range slices.Backward(chain[:len(chain)-1]) {
+		if next.via.place != nil {
+			break // it was made for another plan, and moves it
+		}
 		inner, err := next.via.shrink(plan)
 		if err != nil {
 			break

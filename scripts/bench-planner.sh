@@ -34,8 +34,9 @@ noncontiguous() {
 }
 
 bench() {
-	echo "== two-way cut of 2,000 pieces; made-up graphs over five nodes, at most 10 s each; envelope"
-	go test -run '^$' -bench 'TwoWay2000|FiveNodes500' -benchtime 3x ./planner | grep ^Benchmark
+	echo "== cuts of 2,000 pieces, two-way and over five tiers; made-up graphs over five nodes, at most 10 s each; energy of the shared models, made-up times; envelope"
+	go test -run '^$' -bench 'TwoWay2000|Tiers2000|FiveNodes500' -benchtime 3x ./planner | grep ^Benchmark
+	go test -run '^$' -bench 'ModelsEnergy' -benchtime 1x ./planner | grep ^Benchmark
 	go test -run '^$' -bench 'EnvelopeLookup' ./planner | grep ^Benchmark
 }
 

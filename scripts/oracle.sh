@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 count=${1:-100000} first=${2:-0}
 shift $(($# < 2 ? $# : 2))
 tests=("$@")
-[ ${#tests[@]} -gt 0 ] || tests=(Sweep Stages ChargedSweep Relaxation Tolerance Reductions Nearby Chain MinCut Tiers Pipeline Exits Contiguous Latency Division NonContiguous)
+[ ${#tests[@]} -gt 0 ] || tests=(Sweep Stages ChargedSweep Relaxation Tolerance Reductions Contractions Nearby Chain MinCut Tiers Pipeline Exits Contiguous Latency Division NonContiguous)
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 go test -c -o "$dir/planner" ./planner
