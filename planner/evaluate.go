@@ -200,15 +200,14 @@ func (t *timeline) choose(v ValueID, n NodeID) (NodeID, hop, error) {
 		}
 		return origin, ways[0], nil
 	}
-	options := in.options(v, origin, n)
-	if len(options) == 0 {
-		return 0, hop{}, in.noWay(v, origin, n)
-	}
 	if chosen {
-		from, way, _ := in.holder(v, n, coding)
-		return from, way, nil
+		if from, way, ok := in.holder(v, n, coding); ok {
+			return from, way, nil
+		}
+	} else if options := in.options(v, origin, n); len(options) > 0 {
+		return options[0].from, options[0].hop, nil
 	}
-	return options[0].from, options[0].hop, nil
+	return 0, hop{}, in.noWay(v, origin, n)
 }
 
 func (in *instance) noWay(v ValueID, a, b NodeID) error {

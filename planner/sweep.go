@@ -80,7 +80,11 @@ func (in *instance) sweepWith(ctx context.Context, o sweepOptions) (*Plan, error
 	if exact || s.closed(bound) {
 		bound = s.best.Objective
 	}
-	return in.prove(s.whole(), Proof{
+	best := s.whole()
+	if !o.contiguous { // a pipeline has no stage to spare, and stays one
+		best = in.tidied(best)
+	}
+	return in.prove(best, Proof{
 		Solver: name, Bound: min(bound, s.best.Objective), Elapsed: time.Since(begin), First: s.first, Explored: s.explored, Claim: claim,
 	}), nil
 }
