@@ -196,6 +196,7 @@ const ganttWidth = 64
 type bar struct {
 	from, to time.Duration
 	text     string
+	detail   string // what there is to say of it beside text and time
 }
 
 // row is a node's or a link's line on the timeline.
@@ -209,7 +210,7 @@ type row struct {
 func rows(p *Problem, plan *Plan) []row {
 	nodes, links := make([]row, len(p.Nodes)), map[[2]NodeID]*row{}
 	for k, s := range plan.Stages {
-		nodes[s.Node].bars = append(nodes[s.Node].bars, bar{s.Start, s.End, fmt.Sprint(k + 1)})
+		nodes[s.Node].bars = append(nodes[s.Node].bars, bar{s.Start, s.End, fmt.Sprint(k + 1), count(len(s.Pieces), "piece") + ", " + span(p, s)})
 	}
 	var out []row
 	for n := range nodes {
@@ -225,7 +226,8 @@ func rows(p *Problem, plan *Plan) []row {
 			links[key] = &row{name: p.Nodes[t.From].Name + "→" + p.Nodes[t.To].Name, link: true}
 			order = append(order, key)
 		}
-		links[key].bars = append(links[key].bars, bar{t.Start, t.End, p.Values[t.Value].Name})
+		c := p.Values[t.Value].Codings[t.Coding]
+		links[key].bars = append(links[key].bars, bar{t.Start, t.End, Short(p.Values[t.Value].Name), c.Codec + ", " + bytesText(c.Bytes)})
 	}
 	slices.SortFunc(order, func(a, b [2]NodeID) int { return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1])) })
 	for _, key := range order {
