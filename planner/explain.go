@@ -254,6 +254,9 @@ func verdict(p *Problem, plan *Plan) string {
 	case len(nodes) == 0:
 		return "There is nothing to run"
 	case len(nodes) == 1 && used[p.Source]:
+		if q := plan.Proof; !q.Optimal && q.Bound <= 0 { // no advice comes from a planner that proves nothing
+			return "Everything on " + nodes[0]
+		}
 		return "Do not split, run everything on " + nodes[0]
 	case len(nodes) == 1:
 		return "Do not split, send the input to " + nodes[0] + " and run everything there"

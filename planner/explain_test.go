@@ -94,6 +94,13 @@ Other planners:
 func TestReasons(t *testing.T) {
 	p := storyProblem()
 	plan, device := storyPlan(t, p, 0, 1, 2, 0, 1), storyPlan(t, p, 0, 0, 0, 0, 0)
+	if got := verdict(p, device); got != "Do not split, run everything on camera" {
+		t.Error(got)
+	}
+	device.Proof = Proof{Solver: "device-only"}
+	if got := Summary(p, device); verdict(p, device) != "Everything on camera" || !strings.Contains(got, "with no proof [device-only") {
+		t.Errorf("%s: %s", verdict(p, device), got)
+	}
 	if got := whyWorse(p, device, plan); got != "better" {
 		t.Errorf("a plan that is better: %q", got)
 	}
