@@ -3,6 +3,7 @@ package planner
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -46,7 +47,10 @@ func TestTidiedIsNeverWorse(t *testing.T) {
 		}
 	}
 	t.Logf("stages %v, transfers %v before and after", stages, transfers)
-	if left := func(n [2]int) float64 { return float64(n[1]) / float64(n[0]) }; stages[0] > 5000 && (left(stages) > 0.64 || left(transfers) > 0.54) {
+	if testing.Short() || os.Getenv(oracletest.CountVariable) != "" {
+		return // other problems than those that were counted
+	}
+	if left := func(n [2]int) float64 { return float64(n[1]) / float64(n[0]) }; left(stages) > 0.64 || left(transfers) > 0.54 {
 		t.Errorf("%.3f of the stages and %.3f of the transfers are left", left(stages), left(transfers))
 	}
 }
