@@ -48,6 +48,9 @@ func headline(p *Problem, plan *Plan) string {
 	default:
 		s = string(p.Objective) + " " + s
 	}
+	if slices.ContainsFunc(p.Values, func(v Value) bool { return v.Exit > 0 }) {
+		s = "expected " + s
+	}
 	form := ""
 	if q.Form != "" {
 		form = " among " + q.Form
