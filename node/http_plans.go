@@ -54,7 +54,7 @@ func (n *Node) getSolution(w http.ResponseWriter, r *http.Request) error {
 // detailed is the plan's document with its picture, and its drawing when the request asks for one.
 func (lp *livePlan) detailed(r *http.Request) client.Plan {
 	d := lp.document()
-	d.Picture = planner.Render(lp.problem, lp.plan, lp.label) + lp.note + lp.effects()
+	d.Picture = planner.Render(lp.problem, lp.plan, planner.Notes{Label: lp.label, Remarks: lp.note}) + lp.effects()
 	if r.URL.Query().Get("svg") == "1" {
 		d.SVG = planner.SVG(lp.problem, lp.plan)
 	}

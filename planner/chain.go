@@ -23,7 +23,7 @@ func (chain) Plan(_ context.Context, p *Problem) (*Plan, error) {
 	}
 	place, least := in.chainPlace()
 	if place == nil {
-		return nil, &InfeasibleError{Constraint: "a way through the nodes for the whole chain", Need: 1, Have: 0, Unit: "ways"}
+		return nil, &InfeasibleError{Constraint: "no way leads through the nodes for the whole chain"}
 	}
 	plan, err := in.evaluate(place, nil)
 	if err != nil {
@@ -39,26 +39,31 @@ func (chain) Plan(_ context.Context, p *Problem) (*Plan, error) {
 // output, and no limit couples the pieces.
 func (in *instance) mustBeChain() error {
 	p := in.p
-	if p.Objective == Throughput || !in.free() && additive(p.Objective) || p.Limits != (Limits{}) {
-		return invalid("planner chain minimises a sum without limits")
+	switch {
+	case p.Objective == Throughput:
+		return unsuited("chain minimises sums; throughput is a maximum")
+	case p.Limits != (Limits{}):
+		return unsuited("chain keeps no limits")
+	case !in.free() && additive(p.Objective):
+		return unsuited("chain minimises %s where nothing else binds alone: memory, or inputs at several nodes, do", p.Objective)
 	}
 	for n := range p.Nodes {
 		if dimensionsOf(in).memory[n] {
-			return invalid("planner chain does not weigh the memory of node %q", p.Nodes[n].Name)
+			return unsuited("chain does not weigh the memory of node %q", p.Nodes[n].Name)
 		}
 	}
 	for i := range p.Pieces {
 		c := &p.Pieces[i]
 		if len(c.In) != 1 || len(c.Out) != 1 || int(p.Values[c.In[0]].Producer) != i-1 || c.Class != 0 {
-			return invalid("piece %q does not stand in a chain", c.Name)
+			return unsuited("piece %q does not stand in a chain", c.Name)
 		}
 		if v := &p.Values[c.Out[0]]; v.Output != (i == len(p.Pieces)-1) {
-			return invalid("value %q of a chain is an output before its end", v.Name)
+			return unsuited("value %q of a chain is an output before its end", v.Name)
 		}
 	}
 	for _, v := range p.Values {
 		if v.Producer == External && (v.Output || len(v.Consumers) != 1) {
-			return invalid("value %q is an input that is not read just once", v.Name)
+			return unsuited("value %q is an input that is not read just once", v.Name)
 		}
 	}
 	return nil

@@ -25,7 +25,7 @@ func TestChainAgreesWithBruteForce(t *testing.T) {
 			continue
 		}
 		plan, err := chain{}.Plan(context.Background(), p)
-		if errors.Is(err, ErrInvalid) {
+		if errors.Is(err, ErrUnsuited) {
 			continue
 		}
 		taken++

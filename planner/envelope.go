@@ -184,7 +184,7 @@ func (b *envelopeBuilder) solve(q point) (*EnvelopeCut, error) {
 	}
 	place, sum := in.cutBetween(b.e.Device, b.e.Cloud, true)
 	if sum == inf {
-		return nil, &InfeasibleError{Constraint: "a cut between " + p.Nodes[b.e.Device].Name + " and " + p.Nodes[b.e.Cloud].Name, Need: 1, Have: 0, Unit: "cuts"}
+		return nil, &InfeasibleError{Constraint: "there is no cut between " + p.Nodes[b.e.Device].Name + " and " + p.Nodes[b.e.Cloud].Name}
 	}
 	return in.plane(place, q.x), nil
 }

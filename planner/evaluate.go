@@ -66,7 +66,7 @@ func (in *instance) checkPlace(place []NodeID) error {
 			return invalid("piece %q is placed on node %d of %d", c.Name, n, in.nodes)
 		}
 		if math.IsInf(in.run[i*in.nodes+int(n)], 1) {
-			return &InfeasibleError{Constraint: fmt.Sprintf("piece %s on node %s", c.Name, in.p.Nodes[n].Name), Need: 1, Have: 0, Unit: "permission"}
+			return &InfeasibleError{Constraint: fmt.Sprintf("node %s cannot or may not run piece %s", in.p.Nodes[n].Name, c.Name)}
 		}
 		if c.Class == 0 {
 			continue
@@ -199,25 +199,22 @@ func (t *timeline) choose(v ValueID, n NodeID) (NodeID, hop, error) {
 		}
 		return origin, ways[0], nil
 	}
-	options := in.options(v, origin, n)
-	if len(options) == 0 {
-		return 0, hop{}, in.noWay(v, origin, n)
-	}
 	if chosen {
-		from, way, _ := in.holder(v, n, coding)
-		return from, way, nil
+		if from, way, ok := in.holder(v, n, coding); ok {
+			return from, way, nil
+		}
+	} else if options := in.options(v, origin, n); len(options) > 0 {
+		return options[0].from, options[0].hop, nil
 	}
-	return options[0].from, options[0].hop, nil
+	return 0, hop{}, in.noWay(v, origin, n)
 }
 
 func (in *instance) noWay(v ValueID, a, b NodeID) error {
 	val := &in.p.Values[v]
 	if !in.p.mayBe(v, b) {
-		return &InfeasibleError{Constraint: fmt.Sprintf("value %s may not be at node %s", val.Name, in.p.Nodes[b].Name), Need: 1, Have: 0, Unit: "permission"}
+		return &InfeasibleError{Constraint: fmt.Sprintf("value %s may not be at node %s", val.Name, in.p.Nodes[b].Name)}
 	}
-	return &InfeasibleError{
-		Constraint: fmt.Sprintf("a way for value %s from node %s to node %s", val.Name, in.p.Nodes[a].Name, in.p.Nodes[b].Name), Need: 1, Have: 0, Unit: "paths",
-	}
+	return &InfeasibleError{Constraint: fmt.Sprintf("no path carries value %s from %s to %s", val.Name, in.p.Nodes[a].Name, in.p.Nodes[b].Name)}
 }
 
 // totals adds up what does not depend on timing.

@@ -99,7 +99,7 @@ func PlanExits(ctx context.Context, p *Problem, exits []Exit, solver Planner) (*
 	}
 	out.Plan.Objective = out.Expected
 	best.in.prove(out.Plan, Proof{
-		Solver: "exits", Bound: min(bound, out.Expected), Elapsed: time.Since(begin), Explored: steps,
+		Solver: "exits", Form: "plans whose codecs are all the quickest or all lossless", Bound: min(bound, out.Expected), Elapsed: time.Since(begin), Explored: steps,
 		Claim: "branch and bound over sets of exits and places, codecs all the quickest or all lossless: optimal among these when it ended by itself",
 	})
 	return out, nil

@@ -3,6 +3,7 @@ package planner
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -82,7 +83,7 @@ func Alternatives(ctx context.Context, p *Problem, plan *Plan) []Alternative {
 		}
 		a := Alternative{Planner: q.Name()}
 		if a.Plan, a.Err = q.Plan(ctx, p); a.Err != nil {
-			a.Plan, a.Reason = nil, a.Err.Error()
+			a.Plan, a.Reason = nil, whyNone(q.Name(), a.Err)
 		} else {
 			a.Reason = whyWorse(p, plan, a.Plan)
 		}
@@ -104,56 +105,75 @@ func b2i(b bool) int {
 	return 0
 }
 
+// whyNone is a planner's error without its name and the words that say no more than that there is no plan.
+func whyNone(name string, err error) string {
+	text := err.Error()
+	var no *InfeasibleError
+	if errors.As(err, &no) {
+		text = strings.TrimPrefix(text, "no plan is possible: ")
+	}
+	return strings.TrimPrefix(strings.TrimPrefix(text, ErrUnsuited.Error()+": "), name+" ")
+}
+
 // whyWorse names what the other plan spends more on.
 func whyWorse(p *Problem, plan, other *Plan) string {
+	level := math.Abs(other.Objective-plan.Objective) <= proofSlack*plan.Objective
 	if slices.Equal(plan.Place, other.Place) {
-		if near := math.Abs(other.Objective-plan.Objective) <= proofSlack*plan.Objective; near {
+		if level {
 			return "the same plan"
 		}
 		return "the same places, other codecs: " + bytesText(other.Cost.Bytes) + " for " + bytesText(plan.Cost.Bytes)
 	}
-	if other.Objective <= plan.Objective*(1+proofSlack) {
+	if level {
 		return "as good"
 	}
-	switch p.Objective {
-	case Throughput:
-		return "its busiest node or link takes " + formatObjective(p.Objective, other.Objective) + " per request"
-	case Energy, Price:
-		return fmt.Sprintf("%s over all nodes and paths", formatObjective(p.Objective, other.Objective))
+	if other.Objective < plan.Objective {
+		return "better"
 	}
 	mine := map[string]float64{}
-	for _, s := range Critical(p, plan) {
-		mine[s.Name] = s.Seconds
+	for _, s := range spending(p, plan) {
+		mine[s.name] = s.amount
 	}
-	var worst Share
-	more := 0.0
-	for _, s := range Critical(p, other) {
-		if d := s.Seconds - mine[s.Name]; d > more {
+	theirs := spending(p, other)
+	if len(theirs) == 0 {
+		return "worse"
+	}
+	if p.Objective == Throughput {
+		return "keeps " + theirs[0].text(p) + " busy for longest"
+	}
+	worst, more := theirs[0], 0.0
+	for _, s := range theirs {
+		if d := s.amount - mine[s.name]; d > more {
 			worst, more = s, d
 		}
 	}
-	verb := "computes on"
-	if worst.Link {
-		verb = "waits for"
+	verb := "spends"
+	switch {
+	case p.Objective == Latency && worst.link:
+		verb = "waits"
+	case p.Objective == Latency:
+		verb = "computes"
 	}
-	return fmt.Sprintf("%s %s for %s more", verb, worst.Name, round(seconds(more)))
+	return fmt.Sprintf("%s %s more on %s", verb, formatObjective(p.Objective, more), worst.name)
 }
 
-// Explain says in words what the plan does, what limits it, how it is proven, and why the alternatives lose.
-func Explain(p *Problem, plan *Plan, others []Alternative) string {
+// explain says in words what limits the plan, what it takes in everything that is counted, and how it is proven.
+func explain(p *Problem, plan *Plan) string {
 	var b strings.Builder
-	b.WriteString(verdict(p, plan) + "\n")
-	shares := Critical(p, plan)
-	if len(shares) > 0 && p.Objective == Latency {
-		what := "the compute of " + shares[0].Name
-		if shares[0].Link {
-			what = "the path " + shares[0].Name
+	if all := spending(p, plan); len(all) > 0 {
+		total := 0.0
+		for _, s := range all {
+			total += s.amount
 		}
-		fmt.Fprintf(&b, "What limits it: %s.", what)
-		for _, s := range shares {
-			fmt.Fprintf(&b, " %s %s (%.0f %%)", s.Name, round(seconds(s.Seconds)), 100*s.Seconds/max(1e-12, plan.Cost.Latency.Seconds()))
+		var parts []string
+		for _, s := range all {
+			part := s.name + " " + formatObjective(p.Objective, s.amount)
+			if p.Objective != Throughput {
+				part += fmt.Sprintf(" (%.0f %%)", 100*s.amount/total)
+			}
+			parts = append(parts, part)
 		}
-		b.WriteString("\n")
+		fmt.Fprintf(&b, "What limits it: %s. %s.\n", all[0].text(p), strings.Join(parts, ", "))
 	}
 	fmt.Fprintf(&b, "One request: %s; a stream: one every %s; %s sent", round(plan.Cost.Latency), round(plan.Cost.Period), bytesText(plan.Cost.Bytes))
 	if plan.Cost.Energy > 0 {
@@ -163,40 +183,84 @@ func Explain(p *Problem, plan *Plan, others []Alternative) string {
 		fmt.Fprintf(&b, "; accuracy loss %.3g", plan.Cost.Loss)
 	}
 	q := plan.Proof
-	first := ""
+	fmt.Fprintf(&b, ".\nProof: ")
+	if q.Optimal || q.Bound > 0 {
+		fmt.Fprintf(&b, "bound %s, gap %.2f %%", formatObjective(p.Objective, q.Bound), 100*q.Gap)
+	} else {
+		b.WriteString("none")
+	}
+	fmt.Fprintf(&b, ", by %s", q.Solver)
+	if q.Elapsed > 0 {
+		fmt.Fprintf(&b, " in %s", round(q.Elapsed))
+	}
 	if q.First > 0 {
-		first = ", the first searched plan after " + round(q.First).String()
+		fmt.Fprintf(&b, ", first searched plan after %s", round(q.First))
 	}
-	fmt.Fprintf(&b, "\nProof: %s; bound %s, gap %.2f %%, %s in %s%s, %d steps.\n",
-		q.Claim, formatObjective(p.Objective, q.Bound), 100*q.Gap, q.Solver, round(q.Elapsed), first, q.Explored)
+	fmt.Fprintf(&b, ", %s", count(q.Explored, "step"))
+	if q.Claim != "" {
+		fmt.Fprintf(&b, ": %s", q.Claim)
+	}
+	b.WriteString(".\n")
+	return b.String()
+}
+
+// runnersUp lists other planners' plans, those that cost the same for the same reason in one line.
+func runnersUp(p *Problem, plan *Plan, others []Alternative) string {
+	var b strings.Builder
 	if len(others) > 0 {
-		b.WriteString("Alternatives:\n")
+		b.WriteString("Other planners:\n")
 	}
+	type line struct{ cost, reason string }
+	var lines []line
+	who := map[line][]string{}
 	for _, a := range others {
-		if a.Plan == nil {
-			fmt.Fprintf(&b, "  %-20s none: %s\n", a.Planner, a.Reason)
-			continue
+		l := line{costOf(p, plan, a.Plan), a.Reason}
+		if who[l] == nil {
+			lines = append(lines, l)
 		}
-		fmt.Fprintf(&b, "  %-20s %10s  %+6.1f %%  %s\n", a.Planner, formatObjective(p.Objective, a.Plan.Objective), 100*(a.Plan.Objective/plan.Objective-1), a.Reason)
+		who[l] = append(who[l], a.Planner)
+	}
+	for _, l := range lines {
+		fmt.Fprintf(&b, "  %s  %s: %s\n", l.cost, strings.Join(who[l], ", "), l.reason)
 	}
 	return b.String()
 }
 
-// verdict is the plan in one sentence.
+// costOf is what another plan costs, and by how much that is more than the plan costs.
+func costOf(p *Problem, plan, other *Plan) string {
+	if other == nil {
+		return fmt.Sprintf("%10s  %9s", "none", "")
+	}
+	more := ""
+	if plan.Objective > 0 {
+		more = fmt.Sprintf("%+.1f %%", 100*(other.Objective/plan.Objective-1))
+	}
+	return fmt.Sprintf("%10s  %9s", formatObjective(p.Objective, other.Objective), more)
+}
+
+// verdict says in a few words where the plan runs.
 func verdict(p *Problem, plan *Plan) string {
-	var nodes []string
+	used := make([]bool, len(p.Nodes))
 	for _, s := range plan.Stages {
-		if n := p.Nodes[s.Node].Name; !slices.Contains(nodes, n) {
-			nodes = append(nodes, n)
+		used[s.Node] = true
+	}
+	var nodes []string
+	for n, yes := range used {
+		if yes {
+			nodes = append(nodes, p.Nodes[n].Name)
 		}
 	}
 	switch {
 	case len(nodes) == 0:
-		return "There is nothing to run."
-	case len(nodes) == 1 && nodes[0] == p.Nodes[p.Source].Name:
-		return "Do not split: " + nodes[0] + " does best alone."
+		return "There is nothing to run"
+	case len(nodes) == 1 && used[p.Source]:
+		if q := plan.Proof; !q.Optimal && q.Bound <= 0 { // no advice comes from a planner that proves nothing
+			return "Everything on " + nodes[0]
+		}
+		return "Do not split, run everything on " + nodes[0]
 	case len(nodes) == 1:
-		return "Do not split: send the input to " + nodes[0] + " and run everything there."
+		return "Do not split, send the input to " + nodes[0] + " and run everything there"
 	}
-	return fmt.Sprintf("Split into %s over %s.", count(len(plan.Stages), "stage"), strings.Join(nodes, ", "))
+	last := len(nodes) - 1
+	return fmt.Sprintf("Split into %s over %s and %s", count(len(plan.Stages), "stage"), strings.Join(nodes[:last], ", "), nodes[last])
 }

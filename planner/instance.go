@@ -278,7 +278,7 @@ func (in *instance) noNode(i int) error {
 			Need:       float64(c.Weights + c.Work), Have: float64(most), Unit: "bytes",
 		}
 	}
-	return &InfeasibleError{Constraint: "a node that can and may run piece " + c.Name, Need: 1, Have: 0, Unit: "nodes"}
+	return &InfeasibleError{Constraint: "no node can and may run piece " + c.Name}
 }
 
 func compareBy(pairs ...float64) int {

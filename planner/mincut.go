@@ -33,7 +33,7 @@ func (m minCut) Plan(ctx context.Context, p *Problem) (*Plan, error) {
 		return nil, err
 	}
 	if p.Objective == Throughput {
-		return nil, invalid("planner %s minimises sums; throughput is a maximum", m.name)
+		return nil, unsuited("%s minimises sums; throughput is a maximum", m.name)
 	}
 	var best *Plan
 	var why error
@@ -63,7 +63,7 @@ func (m minCut) Plan(ctx context.Context, p *Problem) (*Plan, error) {
 	}
 	if best == nil {
 		if why == nil {
-			why = &InfeasibleError{Constraint: "a cut between the source and one other node", Need: 1, Have: 0, Unit: "cuts"}
+			why = &InfeasibleError{Constraint: "there is no cut between the source and one other node"}
 		}
 		return nil, why
 	}

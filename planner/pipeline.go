@@ -19,9 +19,13 @@ func (pipeline) Plan(ctx context.Context, p *Problem) (*Plan, error) {
 		return nil, err
 	}
 	if in.nodes > maxPipelineNodes {
-		return nil, invalid("planner pipeline takes at most %d nodes", maxPipelineNodes)
+		return nil, unsuited("pipeline takes at most %d nodes", maxPipelineNodes)
 	}
-	return in.sweepWith(ctx, sweepOptions{width: defaultWidth, contiguous: true})
+	plan, err := in.sweepWith(ctx, sweepOptions{width: defaultWidth, contiguous: true})
+	if err == nil {
+		plan.Proof.Form = "pipelines"
+	}
+	return plan, err
 }
 
 // maxPipelineNodes is the width of the set of used nodes in a label's key.

@@ -55,8 +55,10 @@ type Proof struct {
 	// Claim says in a sentence what the solver proves, and under which assumption.
 	Claim string
 	// Bound is a proven lower bound on the objective of any feasible plan, in the objective's unit (seconds, joules, ...). A solver
-	// that plans one form only (pipelines, say) may mean plans of that form; Claim then says so.
+	// that plans one form only means plans of that form; Form then says so.
 	Bound float64
+	// Form is what kind of plans Bound is about, such as pipelines; "" means any.
+	Form string
 	// Gap is (objective - Bound) / objective; 0 when Optimal.
 	Gap     float64
 	Optimal bool
@@ -79,6 +81,9 @@ type Planner interface {
 // ErrInvalid is wrapped when a Problem contradicts itself; the error names the piece, value, node or path.
 var ErrInvalid = errors.New("invalid problem")
 
+// ErrUnsuited is wrapped when a problem is not of the form that a planner plans; the error says what it is not.
+var ErrUnsuited = errors.New("unsuited planner")
+
 // InfeasibleError names the constraint that no plan can meet.
 type InfeasibleError struct {
 	Constraint string  // for example "memory of node camera"
@@ -90,5 +95,13 @@ func (e *InfeasibleError) Error() string {
 	if e.Unit == "" {
 		return "no plan is possible: " + e.Constraint
 	}
-	return fmt.Sprintf("no plan is possible: %s needs %.4g %s, has %.4g %s", e.Constraint, e.Need, e.Unit, e.Have, e.Unit)
+	text := func(v float64) string { return fmt.Sprintf("%.4g %s", v, e.Unit) }
+	if e.Unit == "bytes" {
+		text = func(v float64) string { return bytesText(int64(v)) }
+	}
+	need, have := text(e.Need), text(e.Have)
+	if need == have { // they differ by less than that shows
+		need, have = fmt.Sprintf("%.12g %s", e.Need, e.Unit), fmt.Sprintf("%.12g %s", e.Have, e.Unit)
+	}
+	return fmt.Sprintf("no plan is possible: %s needs %s, has %s", e.Constraint, need, have)
 }

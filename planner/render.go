@@ -12,35 +12,57 @@ import (
 // Label says what to write for a value that travels: its shape and type, say. Nil stands for the value's name.
 type Label func(ValueID) string
 
-// Render is the plan as text: what it costs and how well that is proven, the stages with the values that go between them, and
-// a timeline.
-func Render(p *Problem, plan *Plan, label Label) string {
+// Notes are what a page on a plan says beyond the plan itself. The zero value adds nothing.
+type Notes struct {
+	// Label names the values that travel; nil stands for their names.
+	Label Label
+	// Remarks are whole lines: on operator splits or early exits, say.
+	Remarks string
+	// Others are what other planners found.
+	Others []Alternative
+}
+
+// Render is the plan as text, what matters most first: where it runs, what it costs and how well that is proven, a timeline, what limits
+// it, the runners-up, and then each stage with the values that go between them.
+func Render(p *Problem, plan *Plan, notes Notes) string {
 	var b strings.Builder
-	b.WriteString(Summary(p, plan))
-	b.WriteString("\n\n")
-	b.WriteString(Picture(p, plan, label))
-	b.WriteString("\n")
-	b.WriteString(Gantt(p, plan))
+	fmt.Fprintf(&b, "%s: %s.\n\n%s\n%s%s%s", verdict(p, plan), headline(p, plan), Gantt(p, plan), explain(p, plan), notes.Remarks, runnersUp(p, plan, notes.Others))
+	fmt.Fprintf(&b, "\n%s", Picture(p, plan, notes.Label))
 	return b.String()
 }
 
-// Summary is one line: objective, proof.
+// Summary is one line: objective, proof, solver.
 func Summary(p *Problem, plan *Plan) string {
 	q := plan.Proof
-	s := fmt.Sprintf("%s %s", p.Objective, formatObjective(p.Objective, plan.Objective))
-	switch {
-	case q.Optimal:
-		s += ", proven optimal"
-	case q.Bound > 0:
-		s += fmt.Sprintf(", at most %.1f %% above the best possible (bound %s)", 100*gapOver(plan), formatObjective(p.Objective, q.Bound))
-	default:
-		s += ", no bound"
-	}
-	return s + fmt.Sprintf(" [%s, %s, %d steps]", q.Solver, round(q.Elapsed), q.Explored)
+	return fmt.Sprintf("%s [%s, %s, %s]", headline(p, plan), q.Solver, round(q.Elapsed), count(q.Explored, "step"))
 }
 
-// gapOver is how far the objective lies above the bound, relative to the bound.
-func gapOver(plan *Plan) float64 { return plan.Objective/plan.Proof.Bound - 1 }
+// headline is the objective and what is proven of it.
+func headline(p *Problem, plan *Plan) string {
+	q, s := plan.Proof, formatObjective(p.Objective, plan.Objective)
+	switch p.Objective {
+	case Throughput:
+		s = "an answer every " + s
+	case Energy:
+		s += " per request"
+	default:
+		s = string(p.Objective) + " " + s
+	}
+	if slices.ContainsFunc(p.Values, func(v Value) bool { return v.Exit > 0 }) {
+		s = "expected " + s
+	}
+	form := ""
+	if q.Form != "" {
+		form = " among " + q.Form
+	}
+	switch {
+	case q.Optimal:
+		return s + ", proven optimal" + form
+	case q.Bound > 0:
+		return s + fmt.Sprintf(", gap%s at most %.1f %% (bound %s)", form, 100*q.Gap, formatObjective(p.Objective, q.Bound))
+	}
+	return s + ", with no proof"
+}
 
 func formatObjective(o Objective, v float64) string {
 	switch o {
@@ -79,30 +101,45 @@ func Short(name string) string {
 	return "…" + tail
 }
 
+// maxBoxes is the most stages that are drawn in boxes; more have a line each.
+const maxBoxes = 8
+
 // Picture draws the stages top to bottom in the order in which they run, each value that travels above the stage it goes to.
 func Picture(p *Problem, plan *Plan, label Label) string {
 	if label == nil {
 		label = func(v ValueID) string { return Short(p.Values[v].Name) }
 	}
+	boxes := len(plan.Stages) <= maxBoxes
 	var b strings.Builder
+	hop := func(t Transfer) {
+		c := p.Values[t.Value].Codings[t.Coding]
+		what := fmt.Sprintf("%s  %s  %s", label(t.Value), c.Codec, bytesText(c.Bytes))
+		way := fmt.Sprintf("%s ─▶ %s  %s to %s", p.Nodes[t.From].Name, p.Nodes[t.To].Name, round(t.Start), round(t.End))
+		if boxes {
+			fmt.Fprintf(&b, "   │ %s\n   │ %s\n   ▼\n", what, way)
+		} else {
+			fmt.Fprintf(&b, "       %s  %s\n", way, what)
+		}
+	}
 	arrived := map[Hop]bool{}
 	for k, s := range plan.Stages {
 		for _, t := range plan.Transfers {
 			if t.To == s.Node && !arrived[Hop{t.Value, t.To}] && reads(p, s, t.Value) {
 				arrived[Hop{t.Value, t.To}] = true
-				writeHop(&b, p, t, label)
+				hop(t)
 			}
 		}
-		title := fmt.Sprintf(" %d  %s ", k+1, p.Nodes[s.Node].Name)
-		lines := []string{
-			fmt.Sprintf("%s  %s", count(len(s.Pieces), "piece"), span(p, s)),
-			fmt.Sprintf("%s to %s", round(s.Start), round(s.End)),
+		name := p.Nodes[s.Node].Name
+		what, when := fmt.Sprintf("%s  %s", count(len(s.Pieces), "piece"), span(p, s)), fmt.Sprintf("%s to %s", round(s.Start), round(s.End))
+		if boxes {
+			writeBox(&b, fmt.Sprintf(" %d  %s ", k+1, name), []string{what, when})
+		} else {
+			fmt.Fprintf(&b, "%3d  %s  %s  %s\n", k+1, name, when, what)
 		}
-		writeBox(&b, title, lines)
 	}
 	for _, t := range plan.Transfers {
 		if !arrived[Hop{t.Value, t.To}] {
-			writeHop(&b, p, t, label)
+			hop(t)
 		}
 	}
 	fmt.Fprintf(&b, "   answer at %s after %s\n", p.Nodes[p.Sink].Name, round(plan.Cost.Latency))
@@ -118,7 +155,7 @@ func span(p *Problem, s Stage) string {
 	if len(s.Pieces) == 1 {
 		return first
 	}
-	return first + " … " + last
+	return first + " to " + last
 }
 
 func count(n int, noun string) string {
@@ -126,12 +163,6 @@ func count(n int, noun string) string {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-func writeHop(b *strings.Builder, p *Problem, t Transfer, label Label) {
-	c := p.Values[t.Value].Codings[t.Coding]
-	fmt.Fprintf(b, "   │ %s  %s  %s\n   │ %s ─▶ %s  %s to %s\n   ▼\n", label(t.Value), c.Codec, bytesText(c.Bytes),
-		p.Nodes[t.From].Name, p.Nodes[t.To].Name, round(t.Start), round(t.End))
 }
 
 func writeBox(b *strings.Builder, title string, lines []string) {
@@ -168,6 +199,7 @@ const ganttWidth = 64
 type bar struct {
 	from, to time.Duration
 	text     string
+	detail   string // what there is to say of it beside text and time
 }
 
 // row is a node's or a link's line on the timeline.
@@ -181,7 +213,7 @@ type row struct {
 func rows(p *Problem, plan *Plan) []row {
 	nodes, links := make([]row, len(p.Nodes)), map[[2]NodeID]*row{}
 	for k, s := range plan.Stages {
-		nodes[s.Node].bars = append(nodes[s.Node].bars, bar{s.Start, s.End, fmt.Sprint(k + 1)})
+		nodes[s.Node].bars = append(nodes[s.Node].bars, bar{s.Start, s.End, fmt.Sprint(k + 1), count(len(s.Pieces), "piece") + ", " + span(p, s)})
 	}
 	var out []row
 	for n := range nodes {
@@ -197,7 +229,8 @@ func rows(p *Problem, plan *Plan) []row {
 			links[key] = &row{name: p.Nodes[t.From].Name + "→" + p.Nodes[t.To].Name, link: true}
 			order = append(order, key)
 		}
-		links[key].bars = append(links[key].bars, bar{t.Start, t.End, p.Values[t.Value].Name})
+		c := p.Values[t.Value].Codings[t.Coding]
+		links[key].bars = append(links[key].bars, bar{t.Start, t.End, Short(p.Values[t.Value].Name), c.Codec + ", " + bytesText(c.Bytes)})
 	}
 	slices.SortFunc(order, func(a, b [2]NodeID) int { return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1])) })
 	for _, key := range order {
@@ -221,10 +254,8 @@ func Gantt(p *Problem, plan *Plan) string {
 	for _, r := range all {
 		cells := []rune(strings.Repeat("·", ganttWidth))
 		for _, x := range r.bars {
-			from, to := column(x.from), column(x.to)
-			if to == from && to < ganttWidth {
-				to++
-			}
+			from := min(column(x.from), ganttWidth-1)
+			to := max(column(x.to), from+1)
 			for c := from; c < to; c++ {
 				cells[c] = '█'
 				if r.link {

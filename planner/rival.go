@@ -26,7 +26,7 @@ func (r rival) Plan(_ context.Context, p *Problem) (*Plan, error) {
 	}
 	place := r.place(in)
 	if place == nil {
-		return nil, &InfeasibleError{Constraint: r.name + " has no plan of its kind for this problem"}
+		return nil, &InfeasibleError{Constraint: r.name + " finds no placement on the paths and nodes there are"}
 	}
 	plan, err := in.evaluate(place, rawCodings(p))
 	if err != nil {

@@ -56,7 +56,11 @@ func (in *instance) sweepWith(ctx context.Context, o sweepOptions) (*Plan, error
 	if q.best == nil {
 		return nil, in.whyInfeasible(ctx, q.fallback)
 	}
-	return in.prove(q.whole(), Proof{
+	best := q.whole()
+	if !o.contiguous { // a pipeline has no stage to spare, and stays one
+		best = in.tidied(best)
+	}
+	return in.prove(best, Proof{
 		Solver: name, Bound: q.proven(), Elapsed: time.Since(begin), First: q.first, Explored: q.explored, Claim: claim,
 	}), nil
 }

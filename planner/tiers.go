@@ -24,12 +24,12 @@ func (tiers) Plan(_ context.Context, p *Problem) (*Plan, error) {
 		return nil, err
 	}
 	if p.Objective == Throughput {
-		return nil, invalid("planner tiers minimises sums; throughput is a maximum")
+		return nil, unsuited("tiers minimises sums; throughput is a maximum")
 	}
 	row := in.tierOrder()
 	place, sum := in.tierCut(row)
 	if place == nil {
-		return nil, &InfeasibleError{Constraint: "a way along the tiers", Need: 1, Have: 0, Unit: "ways"}
+		return nil, &InfeasibleError{Constraint: "no way leads along the tiers"}
 	}
 	plan, err := in.evaluate(place, nil)
 	if err != nil {

@@ -17,6 +17,10 @@ func invalid(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrInvalid, fmt.Sprintf(format, args...))
 }
 
+func unsuited(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrUnsuited, fmt.Sprintf(format, args...))
+}
+
 // Validate names the first thing that is wrong with the problem: missing, negative or NaN costs, ids out of range, a value
 // that is used before it is made (a cycle), a limit below zero. Its error wraps ErrInvalid.
 func (p *Problem) Validate() error {

@@ -63,11 +63,14 @@ func TestInfeasibleNamesTheConstraintAndByHowMuch(t *testing.T) {
 	}{
 		{func(p *Problem) { p.Limits.Latency = 2 * time.Second }, "the limit on latency needs 4 s, has 2 s"},
 		{func(p *Problem) { p.Nodes[0].Power, p.Nodes[1].Power, p.Limits.Energy = 2, 3, 1 }, "the limit on energy needs 8 J, has 1 J"},
-		{func(p *Problem) { p.Pieces[1].Pin, p.Paths[0][1].Goodput = []NodeID{1}, 0 }, "a way for value"},
-		{func(p *Problem) { p.Pieces[0].Time = []float64{math.Inf(1), math.Inf(1)} }, "a node that can and may run piece p0"},
+		{func(p *Problem) { p.Pieces[1].Pin, p.Paths[0][1].Goodput = []NodeID{1}, 0 }, "no path carries value v0 from n0 to n1"},
+		{func(p *Problem) { p.Pieces[0].Time = []float64{math.Inf(1), math.Inf(1)} }, "no node can and may run piece p0"},
 		{func(p *Problem) {
 			p.Pieces[0].Weights, p.Nodes[0].Memory, p.Nodes[1].Memory = 100, 60, 80
-		}, "memory for piece p0 on any node that may run it needs 100 bytes, has 80 bytes"},
+		}, "memory for piece p0 on any node that may run it needs 100 B, has 80 B"},
+		{func(p *Problem) {
+			p.Pieces[0].Weights, p.Nodes[0].Memory, p.Nodes[1].Memory = 1<<20+1, 1<<20, 1<<20
+		}, "needs 1048577 bytes, has 1048576 bytes"},
 	} {
 		p := sound()
 		c.limit(p)

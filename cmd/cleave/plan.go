@@ -2,15 +2,18 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/cleave-mesh/cleave/codec/calibrate"
 	"github.com/cleave-mesh/cleave/node/client"
+	"github.com/cleave-mesh/cleave/planner"
 	"github.com/cleave-mesh/cleave/planner/workload"
 )
 
@@ -50,6 +53,16 @@ func newPlanCommand() *cobra.Command {
 			}
 			if f.exits != "" && f.exits != client.ExitsAuto && f.exits != client.ExitsOff {
 				return fmt.Errorf("--exits is %s or %s, not %q", client.ExitsAuto, client.ExitsOff, f.exits)
+			}
+			objectives := []planner.Objective{"", planner.Latency, planner.Throughput, planner.Energy, planner.Price}
+			if !slices.Contains(objectives, planner.Objective(f.objective)) {
+				return fmt.Errorf("--objective is latency, throughput, energy or price, not %q", f.objective)
+			}
+			if f.budget <= 0 {
+				return fmt.Errorf("--budget is the most time to plan, so more than nothing, not %v", f.budget)
+			}
+			if f.free && (f.workload == "" || f.objective != string(planner.Throughput)) {
+				return errors.New("--non-contiguous is a form of --workload FILE.json --objective throughput")
 			}
 			if f.workload != "" && len(args) > 0 {
 				return fmt.Errorf("give either a model or --workload FILE.json, not both")
@@ -104,6 +117,11 @@ type workloadReport struct {
 }
 
 func planWorkload(ctx context.Context, out io.Writer, f planFlags) error {
+	switch planner.Objective(f.objective) {
+	case "", planner.Latency, planner.Throughput:
+	default:
+		return fmt.Errorf("a workload is planned for throughput or latency, not for %q", f.objective)
+	}
 	data, err := os.ReadFile(f.workload)
 	if err != nil {
 		return err
@@ -118,8 +136,6 @@ func planWorkload(ctx context.Context, out io.Writer, f planFlags) error {
 		solve, mode = w.NonContiguous, "throughput, non-contiguous"
 	case f.objective == "throughput":
 		solve, mode = w.Contiguous, "throughput, contiguous"
-	case f.objective != "latency" && f.objective != "":
-		return fmt.Errorf("a workload is planned for throughput or latency, not for %q", f.objective)
 	}
 	ctx, cancel := context.WithTimeout(ctx, f.budget)
 	defer cancel()

@@ -70,7 +70,7 @@ func planModel(ctx context.Context, out, progress io.Writer, arg string, f planF
 		r.Splits, r.Exits = found.parts, found.exits
 		return writeJSON(out, r)
 	}
-	fmt.Fprintf(out, "%s over %s\n\n%s\n%s%s", p.Model, t.Name, planner.Render(p, plan, nil), found.note, planner.Explain(p, plan, others))
+	fmt.Fprintf(out, "%s over %s\n\n%s", p.Model, t.Name, planner.Render(p, plan, planner.Notes{Remarks: found.note, Others: others}))
 	for _, tr := range plan.Transfers {
 		v := &p.Values[tr.Value]
 		if text := found.effects(v.Name, v.Codings[tr.Coding].Codec); text != "" {
@@ -128,6 +128,8 @@ func planTopology(path string) (*topology.Topology, error) {
 	return topology.Load(path)
 }
 
+var errNoModel = errors.New("say which model: cleave plan FILE.onnx, or a topology whose workload names a profile")
+
 // planProfile finds measurements that were made before: a .json profile, or those that the topology names.
 func planProfile(arg string, t *topology.Topology, f planFlags) (*sim.Profile, error) {
 	path := ""
@@ -137,9 +139,12 @@ func planProfile(arg string, t *topology.Topology, f planFlags) (*sim.Profile, e
 	case t.Workload.Profile != "" && (arg == "" || arg == t.Workload.Model):
 		path = filepath.Join(t.Dir, t.Workload.Profile)
 	case arg == "":
-		return nil, errors.New("say which model: cleave plan FILE.onnx, or a topology whose workload names a profile")
+		return nil, errNoModel
 	default:
 		return nil, fmt.Errorf("%q is neither an .onnx file, a .json profile, nor the model of the topology (%s)", arg, t.Workload.Model)
+	}
+	if _, err := os.Stat(path); arg == "" && f.topology == "" && errors.Is(err, os.ErrNotExist) {
+		return nil, errNoModel
 	}
 	if f.agreement > 0 || f.codecs != "" {
 		return nil, fmt.Errorf("--agreement and --codecs need the model itself: cleave plan FILE.onnx; %s holds measurements without answers", path)

@@ -12,6 +12,7 @@ type planReport struct {
 	Bound        float64           `json:"bound"`
 	Gap          float64           `json:"gap"`
 	Optimal      bool              `json:"optimal"`
+	Form         string            `json:"form,omitempty"` // what kind of plans bound and optimal are about; absent where any
 	Solver       string            `json:"solver"`
 	Claim        string            `json:"claim"`
 	Seconds      float64           `json:"seconds"`
@@ -60,7 +61,7 @@ type planAlternative struct {
 func reportPlan(p *planner.Problem, plan *planner.Plan, others []planner.Alternative, effects effectOf) planReport {
 	q := plan.Proof
 	r := planReport{
-		Model: p.Model, Objective: p.Objective, Value: plan.Objective, Bound: q.Bound, Gap: q.Gap, Optimal: q.Optimal, Solver: q.Solver,
+		Model: p.Model, Objective: p.Objective, Value: plan.Objective, Bound: q.Bound, Gap: q.Gap, Optimal: q.Optimal, Form: q.Form, Solver: q.Solver,
 		Claim: q.Claim, Seconds: q.Elapsed.Seconds(), First: q.First.Seconds(), Steps: q.Explored, LatencyMS: milliseconds(plan.Cost.Latency),
 		PeriodMS: milliseconds(plan.Cost.Period), Joules: plan.Cost.Energy, Bytes: plan.Cost.Bytes, Loss: plan.Cost.Loss,
 		Stages: []planStage{}, Transfers: []planTransfer{}, Limits: planner.Critical(p, plan),

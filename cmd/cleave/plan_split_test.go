@@ -61,7 +61,7 @@ func TestPlanWithExits(t *testing.T) {
 	if r.Exits == nil || len(r.Exits.Used) != 1 || r.Exits.Used[0].Output != "early" || r.Exits.ExpectedMS >= r.Exits.EndMS || !r.Optimal {
 		t.Errorf("exits %+v, optimal %v", r.Exits, r.Optimal)
 	}
-	if out, err = cleave(t, "plan", path, "--topology", alone); err != nil || !strings.Contains(out, "Early exits: 1 of 1 in use") {
+	if out, err = cleave(t, "plan", path, "--topology", alone); err != nil || !strings.Contains(out, "Early exits: 1 of 1 in use") || !strings.Contains(out, ": expected latency ") {
 		t.Errorf("%v\n%s", err, out)
 	}
 	if _, err := cleave(t, "plan", withExit(t, `[{"output": "nothing"}]`)); err == nil || !strings.Contains(err.Error(), `no output "nothing"`) {
