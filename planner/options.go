@@ -61,22 +61,36 @@ type optionTable struct {
 	rows [][]option
 	// least is the fewest seconds of each row, what its loss is charged with included; +Inf where it is empty.
 	least []float64
-	// quickest is the fewest seconds alone.
+	// quickest is the fewest seconds alone, parts the least of each part.
 	quickest []float64
+	parts    []hopParts
+}
+
+// hopParts are the least seconds of a row's hops before their link, on it, and after it.
+type hopParts struct {
+	from               NodeID // -1 where the row is empty, or its hops come from several nodes
+	encode, wire, rest float64
 }
 
 func newOptionTable(in *instance) *optionTable {
-	t := &optionTable{in: in, rows: make([][]option, len(in.hops)), least: make([]float64, len(in.hops)), quickest: make([]float64, len(in.hops))}
+	t := &optionTable{in: in, rows: make([][]option, len(in.hops)), least: make([]float64, len(in.hops)), quickest: make([]float64, len(in.hops)), parts: make([]hopParts, len(in.hops))}
 	for v := range in.p.Values {
 		for a := range in.nodes {
 			for b := range in.nodes {
 				k := (v*in.nodes+a)*in.nodes + b
-				t.least[k], t.quickest[k] = inf, inf
+				t.least[k], t.quickest[k], t.parts[k] = inf, inf, hopParts{-1, inf, inf, inf}
 				if in.p.Values[v].Producer == External && a > 0 {
 					continue
 				}
 				t.rows[k] = in.options(ValueID(v), NodeID(a), NodeID(b))
-				for _, o := range t.rows[k] {
+				p := &t.parts[k]
+				for j, o := range t.rows[k] {
+					if j == 0 {
+						p.from = o.from
+					} else if o.from != p.from {
+						p.from = -1
+					}
+					p.encode, p.wire, p.rest = min(p.encode, o.hop.encode), min(p.wire, o.hop.wire), min(p.rest, o.hop.delay+o.hop.decode)
 					t.quickest[k] = min(t.quickest[k], o.hop.seconds())
 					t.least[k] = min(t.least[k], o.hop.seconds()+in.charge*o.hop.loss)
 				}

@@ -137,7 +137,70 @@ func (e *expander) latencyBound(i int, y *layout, l *label, enough float64) floa
 			return bound
 		}
 	}
+	return max(bound, e.queued(y, l, reach, enough))
+}
+
+// queued is a bound that knows of queues: pieces of the frontier that, in any plan below enough, can only be on one node, run there one after
+// the other, and what they need travels one after the other where it is sure that nothing else brings it there before.
+func (e *expander) queued(y *layout, l *label, reach []float64, enough float64) float64 {
+	m, bound := e.s.in.nodes, 0.0
+	e.free = append(e.free[:0], l.vec[y.free:y.free+m]...)
+	e.link = append(e.link[:0], l.vec[y.link:y.link+m*m]...)
+	e.sent = append(e.sent[:0], l.vec[y.ready:y.ready+len(y.live)*m]...)
+	e.loose = slices.Grow(e.loose[:0], len(y.live)*m)[:len(y.live)*m]
+	clear(e.loose)
+	e.may = slices.Grow(e.may[:0], m)[:m]
+	for c := range y.frontier {
+		w := &y.frontier[c]
+		only, choices := 0, 0
+		for n, tail := range w.tails {
+			start := l.vec[y.free+n]
+			for _, k := range w.live {
+				start = max(start, reach[k*m+n])
+			}
+			if e.may[n] = start+tail < enough; e.may[n] {
+				only, choices = n, choices+1
+			}
+		}
+		switch choices {
+		case 0:
+			return enough
+		case 1:
+			start := e.sure(y, l, w, only, reach)
+			if bound = max(bound, start+w.tails[only]); bound >= enough {
+				return enough
+			}
+			e.free[only] = start + w.run[only]
+		default:
+			for _, k := range w.live {
+				for n, may := range e.may {
+					e.loose[k*m+n] = e.loose[k*m+n] || may
+				}
+			}
+		}
+	}
 	return bound
+}
+
+// sure is when a piece that can only be on node n can start there, after those before it that can only be there too. It books the hops that
+// the piece is sure to be the first to need there.
+func (e *expander) sure(y *layout, l *label, w *waiter, n int, reach []float64) float64 {
+	m, start := e.s.in.nodes, e.free[n]
+	for _, k := range w.live {
+		at := k*m + n
+		if e.sent[at] == inf {
+			hop := &y.parts[k][int(l.key[k])*m+n]
+			if e.loose[at] || hop.from < 0 {
+				start = max(start, reach[at])
+				continue
+			}
+			link := &e.link[int(hop.from)*m+n]
+			*link = max(l.vec[y.ready+k*m+int(hop.from)]+hop.encode, *link) + hop.wire
+			e.sent[at] = *link + hop.rest
+		}
+		start = max(start, e.sent[at])
+	}
+	return start
 }
 
 // reaches is when each live value can be at each node at the earliest, by hops of the given seconds.

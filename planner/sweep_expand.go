@@ -9,17 +9,20 @@ import (
 type expander struct {
 	s *sweep
 	// layers hold the labels made in this step and those of the step before, in turn.
-	layers   [2]layer
-	out      *layer
-	todo     []delivery
-	chosen   []option
-	follow   [pipelineKey]byte
-	reach    []float64
-	next     []float64
-	hot      []int // per step, the piece of the frontier that last made a label hopeless
-	order    []int // labels to compare, then those kept
-	born     int   // of the next label
-	explored int
+	layers [2]layer
+	out    *layer
+	todo   []delivery
+	chosen []option
+	follow [pipelineKey]byte
+	reach  []float64
+	next   []float64
+	// Of the queues in a bound: when nodes and links are free and values are there; where a piece may be, and a value may be needed.
+	free, link, sent []float64
+	may, loose       []bool
+	hot              []int // per step, the piece of the frontier that last made a label hopeless
+	order            []int // labels to compare, then those kept
+	born             int   // of the next label
+	explored         int
 }
 
 // delivery is a hop that has to be made.

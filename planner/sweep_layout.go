@@ -38,6 +38,8 @@ type layout struct {
 	kept, fresh, read []int
 	// inputs are where the values that the next piece reads stand.
 	inputs []int
+	// parts are, per live value, the least that each part of a hop takes, by [from*nodes+to].
+	parts [][]hopParts
 	// given reports per live value whether it is there from the start, held per [live*nodes+node] whether it is there on that node.
 	given, held []bool
 	// least and quickest are, per live value, the fewest seconds from [origin*nodes] to a node, with and without what loss is charged with.
@@ -61,6 +63,7 @@ type layout struct {
 // waiter is a piece to come as far as what there is decides about it.
 type waiter struct {
 	live  []int     // which live values it reads
+	run   []float64 // per node: how long it takes
 	tails []float64 // per node: from its start there to the answer, at least
 }
 
@@ -127,6 +130,7 @@ func (s *sweep) standing(y *layout, i int) {
 		y.kept = append(y.kept, at)
 		y.given = append(y.given, in.p.Values[v].Producer == External)
 		y.least = append(y.least, s.options.least[int(v)*m*m:(int(v)+1)*m*m])
+		y.parts = append(y.parts, s.options.parts[int(v)*m*m:(int(v)+1)*m*m])
 		y.quickest = append(y.quickest, s.options.quickest[int(v)*m*m:(int(v)+1)*m*m])
 		for n := range m {
 			y.held = append(y.held, in.p.Values[v].Producer == External && slices.Contains(in.at(v), NodeID(n)))
@@ -165,8 +169,9 @@ func (s *sweep) frontierOf(y *layout, i int, orphans []int) {
 			frontier = append(frontier, c)
 		}
 	}
+	slices.Sort(frontier)
 	for _, c := range frontier {
-		w := waiter{tails: s.tails[c*m : (c+1)*m]}
+		w := waiter{run: in.run[c*m : (c+1)*m], tails: s.tails[c*m : (c+1)*m]}
 		complete := true
 		for _, v := range in.p.Pieces[c].In {
 			if k := slices.Index(y.live, v); k >= 0 {
