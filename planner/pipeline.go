@@ -34,6 +34,18 @@ const maxPipelineNodes = 32
 // pipelineKey is how many bytes the set of used nodes and the current node take.
 const pipelineKey = 5
 
+// contiguous reports whether each node's pieces follow each other.
+func contiguous(place []NodeID) bool {
+	var tail, next [pipelineKey]byte
+	for _, n := range place {
+		if !mayFollow(tail[:], n, next[:]) {
+			return false
+		}
+		tail = next
+	}
+	return true
+}
+
 // mayFollow reports whether the next piece may run on node n after a prefix with the given key tail, and writes the new tail.
 func mayFollow(tail []byte, n NodeID, out []byte) bool {
 	used := uint32(tail[0]) | uint32(tail[1])<<8 | uint32(tail[2])<<16 | uint32(tail[3])<<24

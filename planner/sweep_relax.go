@@ -23,11 +23,7 @@ func (in *instance) canRelax() bool {
 func (r *relaxation) widen(width, last int) {
 	q := r.strict
 	if r.free == nil && r.in.canRelax() {
-		r.free, r.width = r.search(0), min(narrow, width)
-		if r.free != nil {
-			r.free.improve()
-			r.dual(0, last)
-		}
+		r.begin(min(narrow, width), last)
 	}
 	if r.free == nil {
 		return
@@ -47,6 +43,26 @@ func (r *relaxation) widen(width, last int) {
 	if !r.open {
 		r.dual(width, last)
 	}
+}
+
+// begin makes the first passes without limits. Where they do not end the search, it looks for better plans near the best one on a single
+// node, which leads to better ones than where the passes have come to.
+func (r *relaxation) begin(width, last int) {
+	if r.free = r.search(0); r.free == nil {
+		return
+	}
+	r.give(r.free)
+	r.run(r.free, width, width, last)
+	r.width = wider(width, last)
+	if r.free.done() {
+		return
+	}
+	fresh := r.search(0)
+	fresh.improve()
+	if fresh.best != nil {
+		r.free.adopt(fresh.whole())
+	}
+	r.dual(0, last)
 }
 
 // dual looks for the charge per unit of loss under which the least latency plus charge, less the charge of the budget, is largest:
@@ -112,7 +128,7 @@ func (r *relaxation) search(charge float64) *search {
 		return nil
 	}
 	s := newSweep(q.ctx, loose)
-	s.begin = q.begin
+	s.begin, s.tail = q.begin, q.tail
 	s.best, _ = loose.incumbent()
 	c := newSearch(s, true)
 	c.found = func() { r.take(c) }
@@ -158,6 +174,9 @@ func (r *relaxation) take(c *search) {
 				place[i] = place[c[0]]
 			}
 		}
+	}
+	if q.tail > 0 && !contiguous(place) {
+		return
 	}
 	strict, err := in.evaluate(place, codings)
 	if err != nil {
