@@ -8,15 +8,16 @@ type search struct {
 	bound     float64 // no plan is below it
 	tolerance float64 // of the next pass
 	exact     bool    // whether a pass saw every plan that could be better
-	// nearby asks for better plans near the incumbent; settled is the objective of the one that has no better plan in its neighbourhoods.
+	// nearby asks for better plans near the incumbent, which sums do not need; found is called for each. settled is the objective of the one
+	// that has no better plan in its neighbourhoods.
 	nearby  bool
+	found   func()
 	settled float64
-	found   func() // called when such a plan was found
 }
 
 // newSearch starts from a sweep and its incumbent.
 func newSearch(s *sweep, nearby bool) *search {
-	q := &search{sweep: s, bound: s.rootBound(), tolerance: firstTolerance, nearby: nearby && s.tail == 0, found: func() {}}
+	q := &search{sweep: s, bound: s.rootBound(), tolerance: firstTolerance, nearby: nearby && s.tail == 0 && !additive(s.in.p.Objective), found: func() {}}
 	q.reduce()
 	return q
 }
