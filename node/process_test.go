@@ -25,7 +25,10 @@ func TestMain(m *testing.M) {
 		os.Exit(runAsNode(text))
 	}
 	// The workers of the kernels are the process's, not a node's.
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/cleave-mesh/cleave/internal/kernel/pool.(*worker).loop"))
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreAnyFunction("github.com/cleave-mesh/cleave/internal/kernel/pool.(*worker).loop"),
+		// memberlist's shutdown does not wait for a probe that is under way; it ends by its timeout.
+		goleak.IgnoreAnyFunction("github.com/hashicorp/memberlist.(*Memberlist).probeNode"))
 }
 
 // runAsNode runs a node until standard input ends.
