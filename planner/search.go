@@ -5,9 +5,9 @@ import "slices"
 // search is a sweep in passes of growing width, over what reductions leave of the problem, until its plan is proven or the time is over.
 type search struct {
 	*sweep
-	bound     float64 // no plan is below it
-	tolerance float64 // of the next pass
-	exact     bool    // whether a pass saw every plan that could be better
+	bound float64 // no plan is below it
+	rough float64 // tolerance of the next pass that has one
+	exact bool    // whether a pass saw every plan that could be better
 	// nearby asks for better plans near the incumbent, which sums do not need; found is called for each. settled is the objective of the one
 	// that has no better plan in its neighbourhoods.
 	nearby  bool
@@ -17,7 +17,7 @@ type search struct {
 
 // newSearch starts from a sweep and its incumbent.
 func newSearch(s *sweep, nearby bool) *search {
-	q := &search{sweep: s, bound: s.rootBound(), tolerance: firstTolerance, nearby: nearby && s.tail == 0 && !additive(s.in.p.Objective), found: func() {}}
+	q := &search{sweep: s, bound: s.rootBound(), rough: firstTolerance, nearby: nearby && s.tail == 0 && !additive(s.in.p.Objective), found: func() {}}
 	q.reduce()
 	return q
 }
@@ -64,9 +64,9 @@ func (q *search) widen(width int, last bool) {
 	if width > narrow {
 		q.improve()
 	}
-	fine := q.tolerance < leastTolerance
-	for ; q.tolerance >= leastTolerance && !q.done(); q.tolerance /= finer {
-		if q.gap() > q.tolerance && !q.roughly(width) {
+	fine := q.rough < leastTolerance
+	for ; q.rough >= leastTolerance && !q.done(); q.rough /= finer {
+		if q.gap() > q.rough && !q.roughly(width) {
 			break
 		}
 	}
@@ -77,9 +77,9 @@ func (q *search) widen(width int, last bool) {
 	}
 }
 
-// roughly makes a pass with the search's tolerance and reports whether it was complete.
+// roughly makes a pass that leaves better plans by little for later, and reports whether it was complete.
 func (q *search) roughly(width int) bool {
-	b, complete := q.pass(width, q.tolerance)
+	b, complete := q.pass(width, q.rough)
 	q.bound = max(q.bound, b)
 	return complete
 }

@@ -164,24 +164,21 @@ func (s *sweep) delays() {
 	}
 }
 
-// incumbent is the best of the plans that need no search: everything on one node, and every two-node prefix cut.
+// incumbent is the best of the plans that need no search, everything on one node, or why the last of them is none.
 func (in *instance) incumbent() (*Plan, error) {
 	var best *Plan
 	var why error
-	try := func(place []NodeID) {
+	place := make([]NodeID, in.pieces)
+	for n := range in.nodes {
+		for i := range place {
+			place[i] = NodeID(n)
+		}
 		plan, err := in.evaluate(place, nil)
 		if err != nil {
 			why = err
 		} else if best == nil || plan.Objective < best.Objective {
 			best = plan
 		}
-	}
-	place := make([]NodeID, in.pieces)
-	for n := range in.nodes {
-		for i := range place {
-			place[i] = NodeID(n)
-		}
-		try(place)
 	}
 	return best, why
 }

@@ -111,8 +111,8 @@ func (s *sweep) rest(i int, cost []float64) float64 {
 	return s.rests[i]
 }
 
-// latencyBound is at most the least latency that the label can lead to, and exact about that up to `enough`: the work that is left, over all
-// nodes, and the longest path from what each waiting piece needs.
+// latencyBound is a lower bound on the latency of every plan below enough that the label can become: the work that is left, over all
+// nodes, the longest path from what each waiting piece needs, and queues. It goes no further than to reach enough.
 func (e *expander) latencyBound(i int, y *layout, l *label, enough float64) float64 {
 	s, m := e.s, e.s.in.nodes
 	load := s.lightest[i]
