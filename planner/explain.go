@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -117,7 +116,7 @@ func whyNone(name string, err error) string {
 
 // whyWorse names what the other plan spends more on.
 func whyWorse(p *Problem, plan, other *Plan) string {
-	level := math.Abs(other.Objective-plan.Objective) <= proofSlack*plan.Objective
+	level := same(other.Objective, plan.Objective)
 	if slices.Equal(plan.Place, other.Place) {
 		if level {
 			return "the same plan"

@@ -48,34 +48,37 @@ func (s *sweep) dominate(i int, drop bool) {
 		if drop {
 			e.order = s.undominated(i, e.order)
 		}
-		slices.SortFunc(e.order, func(a, b int) int {
-			return cmp.Or(cmp.Compare(s.labels[a].bound, s.labels[b].bound), s.compareLabels(a, b))
-		})
+		slices.SortFunc(e.order, s.compareBounds)
 	})
 	s.gather(crew)
 }
 
 // gather puts the labels that the first of the crew have kept in one order, by bound.
 func (s *sweep) gather(crew int) {
+	rest := make([][]int, crew)
+	for w, e := range s.crew[:crew] {
+		rest[w] = e.order
+	}
 	s.spare = s.spare[:0]
 	for {
 		first := -1
-		for w, e := range s.crew[:crew] {
-			if len(e.order) == 0 {
-				continue
-			}
-			if k := e.order[0]; first < 0 || cmp.Or(cmp.Compare(s.labels[k].bound, s.labels[s.crew[first].order[0]].bound), s.compareLabels(k, s.crew[first].order[0])) < 0 {
+		for w := range rest {
+			if len(rest[w]) > 0 && (first < 0 || s.compareBounds(rest[w][0], rest[first][0]) < 0) {
 				first = w
 			}
 		}
 		if first < 0 {
 			break
 		}
-		e := s.crew[first]
-		s.spare = append(s.spare, s.labels[e.order[0]])
-		e.order = e.order[1:]
+		s.spare = append(s.spare, s.labels[rest[first][0]])
+		rest[first] = rest[first][1:]
 	}
 	s.labels, s.spare = s.spare, s.labels
+}
+
+// compareBounds puts labels of lower bounds first.
+func (s *sweep) compareBounds(a, b int) int {
+	return cmp.Or(cmp.Compare(s.labels[a].bound, s.labels[b].bound), s.compareLabels(a, b))
 }
 
 // compareLabels puts labels first that can stand for others, and otherwise any two in the same order whoever made them.
